@@ -1,0 +1,18 @@
+"""The nouns that flow between stages. Each is a frozen dataclass with save(folder), load(folder) and preview().
+
+Files only: PNG, WAV, GLB, MP4, JSON, NPZ without pickle. preview() returns a picture (h, w, 3) uint8 for the report.
+"""
+
+from digitalme.artifacts.avatar import Avatar, AvatarMesh, Clip, Material, Morph, Skeleton
+from digitalme.artifacts.export import Exports
+from digitalme.artifacts.likeness import Camera, Likeness
+from digitalme.artifacts.performance import Performance
+from digitalme.artifacts.portrait import Photo, Portrait
+from digitalme.artifacts.scorecard import Scorecard
+from digitalme.artifacts.speech import Speech, TimedLabel, Voice
+from digitalme.artifacts.video import Frames, Video
+
+__all__ = [
+    "Avatar", "AvatarMesh", "Camera", "Clip", "Exports", "Frames", "Likeness", "Material", "Morph", "Performance",
+    "Photo", "Portrait", "Scorecard", "Skeleton", "Speech", "TimedLabel", "Video", "Voice",
+]  # fmt: skip
