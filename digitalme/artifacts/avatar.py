@@ -72,7 +72,7 @@ class AvatarMesh:
     morphs: dict[str, Morph] = field(default_factory=dict)
     """Blendshape name to displacement: the 52 ARKit names, and whatever else moves this mesh."""
     body_vertices: Int32[np.ndarray, "v"] | None = None
-    """The body model's vertex behind each vertex, -1 for none; None where the mesh is not made of the body's surface."""
+    """The body model's vertex behind each vertex (-1: none); None where the mesh is not of the body's surface."""
 
 
 @dataclass(frozen=True)
@@ -161,8 +161,8 @@ class Avatar:
                         data["weights"],
                         Material(**material),
                         morphs,
-                        data["body_vertices"] if "body_vertices" in data else None,
-                    )  # fmt: skip
+                        data.get("body_vertices"),
+                    )
                 )
         bones = about["skeleton"]
         skeleton = Skeleton(

@@ -68,7 +68,7 @@ class Likeness:
     camera: Camera
     """The portrait's camera, in pixels of portrait.image."""
     residual: Float32[np.ndarray, "vertices 3"]
-    """In-plane displacement that makes shape + expression reproject onto the photo's landmarks, metres. Photo look only."""
+    """Metres in the image plane; lays shape + expression onto the photo's landmarks. For the photo look only."""
     rms_mm: float
     """Landmark residual of the fit, scaled by the eye distance of the fitted head."""
     head_uv_box: tuple[float, float, float, float]

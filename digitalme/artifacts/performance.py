@@ -23,7 +23,7 @@ class Performance:
     head: Float32[np.ndarray, "frames 3"]
     """(pitch, yaw, roll) radians relative to the photo's pose."""
     visemes: dict[str, Float32[np.ndarray, "frames"]]
-    """The 15 Oculus visemes (sil PP FF TH DD kk CH SS nn RR aa E I O U) to weight 0..1: the same speech for other rigs."""
+    """The 15 Oculus visemes (sil PP FF TH DD kk CH SS nn RR aa E I O U), 0..1: the same speech for other rigs."""
 
     @property
     def frames(self) -> int:
