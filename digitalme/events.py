@@ -1,0 +1,139 @@
+"""What a run tells while it works: one stream of events feeds the progress bar, the log and the web page.
+
+A stage reports with `progress(done, total)`, takes its random numbers from `seed()` and its working folder from
+`scratch()`; outside a run they do nothing, give 0, and give a fresh temporary folder.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something happened to an artifact of a run."""
+
+    artifact: str
+    what: str
+    """started, cached, progress, finished, failed, or damaged (a stored object was, and is made again)."""
+    done: float = 0
+    total: float = 0
+    seconds: float = 0.0
+    message: str = ""
+
+
+Listener = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class _Work:
+    artifact: str
+    seed: int
+    scratch: Path
+    listener: Listener
+
+
+_current: ContextVar[_Work | None] = ContextVar("digitalme_work", default=None)
+
+
+@contextmanager
+def working(artifact: str, seed: int, scratch: Path, listener: Listener) -> Iterator[None]:
+    """Make `progress`, `seed` and `scratch` speak of one stage's work, in this thread."""
+    token = _current.set(_Work(artifact, seed, scratch, listener))
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def progress(done: float, total: float) -> None:
+    """Say from inside a stage how far it is."""
+    work = _current.get()
+    if work is not None:
+        work.listener(Event(work.artifact, "progress", done, total))
+
+
+def seed() -> int:
+    """The seed of the stage that runs: derived from its key, so the same inputs give the same numbers."""
+    work = _current.get()
+    return work.seed if work is not None else 0
+
+
+def scratch() -> Path:
+    """A folder for a stage's unfinished files, on the store's disk; it is removed when the stage is done or dead."""
+    work = _current.get()
+    return work.scratch if work is not None else Path(tempfile.mkdtemp(prefix="digitalme-"))
+
+
+def to_all(*listeners: Listener) -> Listener:
+    """One listener that passes each event on to several."""
+
+    def listener(event: Event) -> None:
+        for each in listeners:
+            each(event)
+
+    return listener
+
+
+def json_lines(path: Path) -> Listener:
+    """A listener that appends each event to a file, one JSON object a line."""
+
+    def listener(event: Event) -> None:
+        line = {"time": round(time.time(), 3), **{k: v for k, v in asdict(event).items() if v not in ("", 0)}}
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+    return listener
+
+
+class ProgressBar:
+    """A listener that draws one line a stage on the terminal (rich); a context manager."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        self._bars = Progress(
+            SpinnerColumn(finished_text="[green]✓"),
+            TextColumn("{task.fields[name]:<12}"),
+            BarColumn(bar_width=30),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=Console(stderr=True),
+            disable=quiet,
+        )
+        self._tasks: dict[str, int] = {}
+
+    def __enter__(self) -> ProgressBar:
+        self._bars.start()
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._bars.stop()
+
+    def __call__(self, event: Event) -> None:
+        name = event.artifact
+        if name not in self._tasks:
+            self._tasks[name] = self._bars.add_task("", name=name, note="", total=None)
+        task = self._tasks[name]
+        match event.what:
+            case "progress":
+                self._bars.update(task, completed=event.done, total=event.total)
+            case "cached":
+                self._bars.update(task, completed=1, total=1, note="[dim]kept from before")
+            case "finished":
+                self._bars.update(task, completed=1, total=1, note="")
+                self._bars.stop_task(task)
+            case "failed":
+                self._bars.update(task, note="[red]failed")
+                self._bars.stop_task(task)
+            case "damaged":
+                self._bars.update(task, note="[yellow]damaged on disk; made again")

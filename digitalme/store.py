@@ -1,0 +1,210 @@
+"""Where artifacts are kept: folders of ordinary files, named by key, that appear whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol, Self, runtime_checkable
+
+from digitalme.errors import DigitalMeError, InputError
+
+try:
+    import fcntl
+except ImportError:  # Windows: scratch folders of killed processes stay until they are removed by hand
+    fcntl = None
+
+
+@runtime_checkable
+class Artifact(Protocol):
+    """What flows: a frozen dataclass that writes itself into an empty folder and reads itself back."""
+
+    def save(self, folder: Path) -> None: ...
+
+    @classmethod
+    def load(cls, folder: Path) -> Self: ...
+
+
+class DamagedError(DigitalMeError):
+    """A stored object is not what was written."""
+
+
+def default_root() -> Path:
+    """The user's cache folder: $DIGITALME_STORE, or `digitalme` where the system keeps caches."""
+    if chosen := os.environ.get("DIGITALME_STORE"):
+        return Path(chosen)
+    match sys.platform:
+        case "darwin":
+            caches = Path.home() / "Library" / "Caches"
+        case "win32":
+            caches = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        case _:
+            caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return caches / "digitalme"
+
+
+def digest_of_text(*parts: str) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _digest_of_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class Store:
+    """`objects/ab/abcd…/` holds an artifact's own files and artifact.json, which says what made it.
+
+    The folder belongs to its user alone (0700): it holds faces and voices.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.expanduser().absolute()
+        try:
+            for folder in (self.root, self.objects, self.runs, self._scratch):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"store {self.root}: cannot be written ({error.strerror}); choose another with --store"
+            ) from None
+        self._sweep()
+
+    @property
+    def objects(self) -> Path:
+        return self.root / "objects"
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
+    @property
+    def _scratch(self) -> Path:
+        return self.root / "scratch"
+
+    def path(self, key: str) -> Path:
+        return self.objects / key[:2] / key
+
+    def __contains__(self, key: str) -> bool:
+        return (self.path(key) / "artifact.json").is_file()
+
+    def about(self, key: str) -> dict[str, Any]:
+        """The object's artifact.json. Raises DamagedError where that cannot be read."""
+        path = self.path(key) / "artifact.json"
+        try:
+            about = json.loads(path.read_text(encoding="utf-8"))
+            return {**about, "files": dict(about["files"]), "content": str(about["content"])}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DamagedError(f"{path}: not readable ({error})") from None
+
+    def check(self, key: str) -> None:
+        """Compare an object with the digests written beside it. DamagedError names the first file that differs."""
+        about = self.about(key)
+        folder = self.path(key)
+        present = {_name(path, folder) for path in _files(folder)} - {"artifact.json"}
+        for name in sorted(present ^ set(about["files"])):
+            raise DamagedError(f"{folder / name}: {'unknown file' if name in present else 'missing'}")
+        for name, digest in about["files"].items():
+            if _digest_of_file(folder / name) != digest:
+                raise DamagedError(f"{folder / name}: not the bytes that were written")
+        if _content(about["files"]) != about["content"]:
+            raise DamagedError(f"{folder / 'artifact.json'}: not what was written")
+
+    def load(self, key: str, artifact_type: type) -> Any:
+        return artifact_type.load(self.path(key))
+
+    def content(self, key: str) -> str:
+        return self.about(key)["content"]
+
+    def save(self, value: Any, about: Mapping[str, Any], key: str | None = None) -> str:
+        """Write an artifact to a scratch folder, then rename it into place. Without a key, its content is its key."""
+        with self.scratch() as scratch:
+            folder = scratch / "object"
+            folder.mkdir(mode=0o700)
+            value.save(folder)
+            files = {_name(path, folder): _digest_of_file(path) for path in _files(folder)}
+            content = _content(files)
+            key = key or content
+            listing = {"type": type(value).__name__, "key": key, "content": content, **about, "files": files}
+            text = json.dumps(listing, indent=1, ensure_ascii=False, default=str)
+            (folder / "artifact.json").write_text(text + "\n", encoding="utf-8")
+            self._place(folder, key)
+        return key
+
+    def _place(self, folder: Path, key: str) -> None:
+        target = self.path(key)
+        target.parent.mkdir(mode=0o700, exist_ok=True)
+        try:
+            os.rename(folder, target)
+        except OSError:
+            if key not in self:  # not the other writer of the same key, but a full or read-only disk
+                raise
+
+    def remove(self, key: str) -> None:
+        """Take an object away: first out of its place, in one step, then file by file."""
+        with self.scratch() as scratch:
+            try:
+                os.rename(self.path(key), scratch / "removed")
+            except FileNotFoundError:
+                return
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A folder for unfinished files. It goes when the block ends; after a kill, when the store is next opened."""
+        folder, lock = self._locked_scratch()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            if lock is not None:
+                os.close(lock)
+
+    def _locked_scratch(self) -> tuple[Path, int | None]:
+        while True:
+            folder = Path(tempfile.mkdtemp(dir=self._scratch))
+            lock = _lock(folder)
+            if fcntl is None or (lock is not None and folder.is_dir()):
+                return folder, lock
+            if lock is not None:  # another process swept the folder before it was locked
+                os.close(lock)
+
+    def _sweep(self) -> None:
+        """Remove the scratch folders of dead processes. A living one holds a lock on its folder."""
+        for folder in self._scratch.iterdir():
+            lock = _lock(folder)
+            if lock is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+                os.close(lock)
+
+
+def _lock(folder: Path) -> int | None:
+    """Lock a folder against the sweep of other processes; None where it is locked already, gone, or cannot be."""
+    if fcntl is None:
+        return None
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if not path.is_dir())
+
+
+def _name(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix()
+
+
+def _content(files: Mapping[str, str]) -> str:
+    return digest_of_text(*(f"{name} {digest}" for name, digest in sorted(files.items())))

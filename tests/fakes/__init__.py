@@ -1,0 +1,1 @@
+"""Small artifacts and stages that the runner's tests wire together."""
