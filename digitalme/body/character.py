@@ -63,6 +63,10 @@ HUMANOID: list[tuple[str, str | None, tuple[str, ...]]] = [
 JOINT_NAMES = tuple(name for name, _, _ in HUMANOID)
 
 
+TRUNK = ("Hips", "Spine", "Spine1", "Spine2", "Neck", "Head", "HeadTop_End")
+"""Joints whose bind rotation is the world's."""
+
+
 def _unit(vector: np.ndarray) -> np.ndarray:
     return vector / np.linalg.norm(vector, axis=-1, keepdims=True)
 
@@ -109,9 +113,6 @@ def _parent_of(name: str) -> str:
 
 def _main_child(name: str) -> str | None:
     """The joint that a bone points at."""
-    special = {"Hips": "Spine", "Spine2": "Neck", "Head": "HeadTop_End"}
-    if name in special:
-        return special[name]
     if name.endswith("Hand"):
         return f"{name}Middle1"
     return next((joint for joint, parent, _ in HUMANOID if parent == name), None)
@@ -120,8 +121,10 @@ def _main_child(name: str) -> str | None:
 def build_skeleton(places: Mapping[str, np.ndarray]) -> Skeleton:
     """Bones with +Y along the bone and Mixamo's rolls.
 
-    Z is forward for the trunk, the legs and the head, the inner side of the elbow's plane for the arms and the palm's
-    side for the hands and fingers: an elbow bends about +Z and a finger about +X, as Mixamo's animations expect.
+    The trunk's bones stand upright wherever the next joint lies: this body's back is more curved than Mixamo's, and
+    animations made for that set absolute rotations near zero there, which would straighten ours. Z is forward for the
+    trunk, the legs and the head, the inner side of the elbow's plane for the arms and the palm's side for the hands and
+    fingers: an elbow bends about +Z and a finger about +X, as Mixamo's animations expect.
     """
     frames: dict[str, np.ndarray] = {}
     forward, up = np.array([0.0, 0, 1]), np.array([0.0, 1, 0])
@@ -132,15 +135,13 @@ def build_skeleton(places: Mapping[str, np.ndarray]) -> Skeleton:
         hint = forward
         prefix = "Left" if side > 0 else "Right"
         limb = name.removeprefix(prefix)
-        if name in ("Hips", "Head"):  # upright, as in Mixamo, wherever the next joint lies
+        if name in TRUNK:
             along = up
         elif name.endswith("Eye"):
             along, hint = forward, -up
         elif limb.startswith("Hand"):
             hand, index, pinky = (places[f"{prefix}{part}"] for part in ("Hand", "HandIndex1", "HandPinky1"))
             hint = side * np.cross(places[f"{prefix}HandMiddle1"] - hand, index - pinky)
-            if "Thumb" in limb:  # a thumb bends across the palm, not towards it
-                hint = hint + side * 0.6 * np.cross(_unit(hint), along) * np.linalg.norm(hint)
         elif limb in ("Arm", "ForeArm"):
             shoulder, elbow, wrist = (places[f"{prefix}{part}"] for part in ("Arm", "ForeArm", "Hand"))
             hint = side * np.cross(elbow - shoulder, wrist - elbow)

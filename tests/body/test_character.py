@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from digitalme.artifacts import Avatar
-from digitalme.body.character import HUMANOID, JOINT_NAMES, base_avatar
+from digitalme.body.character import HUMANOID, JOINT_NAMES, TRUNK, base_avatar
 from digitalme.body.model import load_body
 
 SHAPE = {"gender-": 0.7, "age+": 0.4, "height+": 0.6, "asian": 0.8, "nose-hump-decr|incr": 0.0}
@@ -78,9 +78,11 @@ def test_bones_point_along_y_and_mirror(avatar):
         np.testing.assert_allclose(matrix[:3, :3].T @ matrix[:3, :3], np.eye(3), atol=1e-6)
         assert np.linalg.det(matrix[:3, :3]) == pytest.approx(1, abs=1e-5)
     for bone, child in (("LeftArm", "LeftForeArm"), ("RightForeArm", "RightHand"), ("LeftUpLeg", "LeftLeg"),
-                        ("RightLeg", "RightFoot"), ("Spine", "Spine1"), ("LeftHandIndex1", "LeftHandIndex2")):  # fmt: skip
+                        ("RightLeg", "RightFoot"), ("LeftHandIndex1", "LeftHandIndex2")):  # fmt: skip
         along = frame[child][:3, 3] - frame[bone][:3, 3]
         np.testing.assert_allclose(along / np.linalg.norm(along), frame[bone][:3, 1], atol=1e-5)
+    for name in TRUNK:
+        np.testing.assert_allclose(frame[name][:3, :3], np.eye(3), atol=1e-6)
     mirror = np.diag([-1.0, 1, 1])
     for name in JOINT_NAMES:
         if name.startswith("Left"):

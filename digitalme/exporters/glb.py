@@ -1,0 +1,482 @@
+"""Binary glTF 2.0: a rigged avatar with morph targets, textures and its performance in one file, and back.
+
+What glTF has no word for (what a mesh is, how the avatar is meant to be shaded) goes into `extras` and is read back.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import Float32
+from PIL import Image
+from scipy.spatial.transform import Rotation
+
+from digitalme.artifacts import Avatar, AvatarMesh, Clip, Material, Morph, Performance, Skeleton
+from digitalme.errors import InputError
+from digitalme.exporters.pose import head_clip, idle_clip, local_from_world, pose_clip, stand
+from digitalme.exporters.profiles import bone_name, mesh_name, with_speech_morphs
+from digitalme.spaces import linear_to_srgb, srgb_to_linear
+
+_FLOAT, _USHORT, _UINT, _UBYTE = 5126, 5123, 5125, 5121
+_COMPONENTS = {
+    _FLOAT: np.float32,
+    _USHORT: np.uint16,
+    _UINT: np.uint32,
+    _UBYTE: np.uint8,
+    5120: np.int8,
+    5122: np.int16,
+}
+_WIDTH = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
+IMAGE_FORMATS = ("jpeg", "webp", "png")
+
+
+@dataclass(frozen=True)
+class GlbOptions:
+    """How a GLB is written."""
+
+    profile: str = "rpm"
+    """Bone names: "rpm" (Ready Player Me) or "mixamo" (the same with the prefix mixamorig:)."""
+    pose: str = "T"
+    """Bind pose: "T" or "A"."""
+    texture_size: int = 2048
+    """Longest side of a texture, pixels; larger ones are made smaller."""
+    image_format: str = "jpeg"
+    """Opaque textures as "jpeg", "png" or "webp" (half the size; needs EXT_texture_webp in the loader)."""
+    clip_rate: float = 30.0
+    """Frames a second of the performance in the file."""
+    clip_seconds: float = 60.0
+    """So much of a longer performance is baked into the file; performance.json has it all."""
+
+
+class _Chunk:
+    """The binary part of a GLB and the JSON that points into it."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self.views: list[dict] = []
+        self.accessors: list[dict] = []
+
+    def view(self, data: bytes, target: int | None = None) -> int:
+        self.data += b"\0" * (-len(self.data) % 4)
+        view = {"buffer": 0, "byteOffset": len(self.data), "byteLength": len(data)}
+        self.views.append(view | ({"target": target} if target else {}))
+        self.data += data
+        return len(self.views) - 1
+
+    def add(
+        self, values: np.ndarray, kind: str, target: int | None = None, bounds: bool = False, normalized: bool = False
+    ) -> int:
+        """An accessor of these values, (n,) or (n, width). `bounds` adds the min and max that positions must have."""
+        values = np.ascontiguousarray(values)
+        component = next(code for code, dtype in _COMPONENTS.items() if values.dtype == dtype)
+        accessor = {"bufferView": self.view(values.tobytes(), target), "componentType": component}
+        accessor |= {"count": len(values), "type": kind}
+        if normalized:
+            accessor["normalized"] = True
+        return self._append(accessor, values if bounds else None)
+
+    def add_morph(self, morph: Morph, count: int) -> int:
+        """A displacement accessor; sparse where that takes less room."""
+        if len(morph.index) > 0.75 * count:
+            return self.add(morph.dense(count), "VEC3", 34962, bounds=True)
+        index = morph.index if len(morph.index) else np.zeros(1, np.int32)
+        delta = morph.delta if len(morph.index) else np.zeros((1, 3), np.float32)
+        small = np.uint16 if count <= 65535 else np.uint32
+        sparse = {
+            "count": len(index),
+            "indices": {"bufferView": self.view(index.astype(small).tobytes()),
+                        "componentType": _USHORT if small is np.uint16 else _UINT},
+            "values": {"bufferView": self.view(np.ascontiguousarray(delta, np.float32).tobytes())},
+        }  # fmt: skip
+        accessor = {"componentType": _FLOAT, "count": count, "type": "VEC3", "sparse": sparse}
+        return self._append(accessor, np.vstack([delta, np.zeros((1, 3), np.float32)]) if len(index) < count else delta)
+
+    def _append(self, accessor: dict, bounded: np.ndarray | None) -> int:
+        if bounded is not None:
+            low, high = np.atleast_1d(bounded.min(0)), np.atleast_1d(bounded.max(0))
+            accessor |= {"min": [float(x) for x in low], "max": [float(x) for x in high]}
+        self.accessors.append(accessor)
+        return len(self.accessors) - 1
+
+
+def write_glb(
+    avatar: Avatar,
+    performance: Performance | None,
+    path: Path,
+    options: GlbOptions = GlbOptions(),
+) -> None:
+    """Write `avatar` as a GLB that loads wherever a Ready Player Me avatar does.
+
+    It stands on the ground in `options.pose`, carries 52 ARKit morphs, 15 visemes and 5 extras on every mesh that they
+    move, and the clips "performance" (where one is given), "idle" and "T-pose".
+    """
+    ready = with_speech_morphs(stand(avatar, options.pose))
+    clips = [idle_clip(), pose_clip(ready, "T")]
+    document, data = to_gltf(ready, options, clips, performance)
+    write_glb_file(path, document, data)
+
+
+def to_gltf(
+    avatar: Avatar, options: GlbOptions, clips: Iterable[Clip], performance: Performance | None = None
+) -> tuple[dict, bytes]:
+    """The glTF JSON and its binary buffer for an avatar as it is: no pose is changed, no morph added.
+
+    Nodes: 0 is "Armature", then the skeleton's joints in order, then the meshes. Skinned meshes are children of the
+    scene and not of "Armature", as the specification advises; the scene is called "Armature" too, so that a program
+    that looks that name up from the top finds joints and meshes below it, as in a Ready Player Me file.
+    """
+    chunk = _Chunk()
+    images, textures, extensions = [], [], set()
+    texture_index: dict[str, int] = {}
+    blended = {m.material.texture for m in avatar.meshes if m.material.alpha_mode != "OPAQUE"}
+    for key, picture in avatar.textures.items():
+        keep_alpha = key in blended and picture.ndim == 3 and picture.shape[2] == 4
+        image_format = "png" if keep_alpha and options.image_format == "jpeg" else options.image_format
+        data = _encode(picture if keep_alpha else picture[..., :3], image_format, options.texture_size)
+        images.append({"name": key, "mimeType": f"image/{image_format}", "bufferView": chunk.view(data)})
+        if image_format == "webp":
+            extensions.add("EXT_texture_webp")
+            textures.append({"sampler": 0, "extensions": {"EXT_texture_webp": {"source": len(images) - 1}}})
+        else:
+            textures.append({"sampler": 0, "source": len(images) - 1})
+        texture_index[key] = len(textures) - 1
+
+    materials, material_index = [], {}
+    for mesh in avatar.meshes:
+        if mesh.material not in material_index:
+            material_index[mesh.material] = len(materials)
+            materials.append(_material(mesh.material, texture_index))
+
+    skeleton = avatar.skeleton
+    local = local_from_world(skeleton, skeleton.world_from_joint)
+    first_joint, first_mesh = 1, 1 + len(skeleton.names)
+    nodes: list[dict] = [
+        {"name": "Armature", "children": [first_joint + i for i in np.flatnonzero(skeleton.parents < 0)]}
+    ]
+    nodes[0]["children"] = [int(i) for i in nodes[0]["children"]]
+    for i, name in enumerate(skeleton.names):
+        node = {"name": bone_name(name, options.profile)} | _transform(local[i])
+        children = [first_joint + int(child) for child in np.flatnonzero(skeleton.parents == i)]
+        nodes.append(node | ({"children": children} if children else {}))
+    inverse = np.linalg.inv(skeleton.world_from_joint.astype(np.float64)).astype(np.float32)
+    inverse[:, 3] = [0, 0, 0, 1]
+    skin = {
+        "inverseBindMatrices": chunk.add(np.swapaxes(inverse, 1, 2).reshape(-1, 16), "MAT4"),
+        "joints": list(range(first_joint, first_mesh)),
+        "skeleton": first_joint + int(np.flatnonzero(skeleton.parents < 0)[0]),
+    }
+
+    meshes = []
+    for number, mesh in enumerate(avatar.meshes):
+        meshes.append(_mesh(chunk, mesh, material_index[mesh.material]))
+        nodes.append({"name": meshes[-1]["name"], "mesh": number, "skin": 0})
+
+    joint_node = {name: first_joint + i for i, name in enumerate(skeleton.names)}
+    animations = []
+    if performance is not None:
+        seconds = min(performance.seconds, options.clip_seconds)
+        shown = Performance(
+            performance.rate,
+            {name: curve[: round(seconds * performance.rate)] for name, curve in performance.curves.items()},
+            performance.head[: round(seconds * performance.rate)],
+            {},
+        )
+        clip = head_clip(shown, options.clip_rate)
+        animations.append(_animation(chunk, clip, skeleton, local, joint_node, avatar, first_mesh, shown))
+    animations += [_animation(chunk, clip, skeleton, local, joint_node, avatar, first_mesh) for clip in clips]
+
+    about = {"name": avatar.name, "look": avatar.look, "about": avatar.about}
+    document = {
+        "asset": {"version": "2.0", "generator": "digitalme"},
+        "scene": 0,
+        "scenes": [{"name": "Armature", "nodes": [0, *range(first_mesh, len(nodes))], "extras": {"digitalme": about}}],
+        "nodes": nodes,
+        "meshes": meshes,
+        "skins": [skin],
+        "materials": materials,
+        "animations": [a for a in animations if a["channels"]],
+        "accessors": chunk.accessors,
+        "bufferViews": chunk.views,
+    }
+    if images:
+        sampler = {"magFilter": 9729, "minFilter": 9987, "wrapS": 33071, "wrapT": 33071}
+        document |= {"images": images, "textures": textures, "samplers": [sampler]}
+    if any("KHR_materials_unlit" in m.get("extensions", {}) for m in materials):
+        extensions.add("KHR_materials_unlit")
+    if extensions:
+        document["extensionsUsed"] = sorted(extensions)
+    if "EXT_texture_webp" in extensions:
+        document["extensionsRequired"] = ["EXT_texture_webp"]
+    return document, bytes(chunk.data)
+
+
+def _encode(picture: np.ndarray, image_format: str, size: int) -> bytes:
+    if image_format not in IMAGE_FORMATS:
+        raise InputError(f"image format '{image_format}' is not known; expected one of {', '.join(IMAGE_FORMATS)}")
+    scale = size / max(picture.shape[:2])
+    if scale < 1:
+        shape = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
+        picture = cv2.resize(picture, shape, interpolation=cv2.INTER_AREA)
+    out = io.BytesIO()
+    keywords = {"jpeg": {"quality": 92, "subsampling": 0}, "webp": {"quality": 88, "method": 3},
+                "png": {"compress_level": 6}}[image_format]  # fmt: skip
+    Image.fromarray(picture).save(out, image_format, **keywords)
+    return out.getvalue()
+
+
+def _material(material: Material, texture_index: dict[str, int]) -> dict:
+    red, green, blue = (float(x) for x in srgb_to_linear(np.array(material.base_color[:3])))
+    surface: dict = {
+        "baseColorFactor": [red, green, blue, float(material.base_color[3])],
+        "metallicFactor": 0.0,
+        "roughnessFactor": float(material.roughness),
+    }
+    if material.texture is not None:
+        surface["baseColorTexture"] = {"index": texture_index[material.texture]}
+    out = {"name": material.name, "pbrMetallicRoughness": surface}
+    if material.normal_texture is not None:
+        out["normalTexture"] = {"index": texture_index[material.normal_texture]}
+    if material.alpha_mode != "OPAQUE":
+        out["alphaMode"] = material.alpha_mode
+    if material.alpha_mode == "MASK":
+        out["alphaCutoff"] = float(material.alpha_cutoff)
+    if material.double_sided:
+        out["doubleSided"] = True
+    return out | {"extras": {"digitalme": {"kind": material.kind}}}
+
+
+def _transform(matrix: np.ndarray) -> dict:
+    """Translation and rotation of a rigid matrix, identity left out."""
+    out = {}
+    if np.abs(matrix[:3, 3]).max() > 1e-9:
+        out["translation"] = [float(x) for x in matrix[:3, 3]]
+    x, y, z, w = Rotation.from_matrix(matrix[:3, :3]).as_quat()
+    if abs(w) < 1 - 1e-12:
+        out["rotation"] = [float(x), float(y), float(z), float(w)]
+    return out
+
+
+def _mesh(chunk: _Chunk, mesh: AvatarMesh, material: int) -> dict:
+    count = len(mesh.positions)
+    weights = np.round(mesh.weights * 65535).astype(np.int64)
+    weights[np.arange(count), weights.argmax(1)] += 65535 - weights.sum(1)  # the validator wants the sum exact
+    joints = np.where(weights > 0, mesh.joints, 0).astype(np.uint8)
+    attributes = {
+        "POSITION": chunk.add(mesh.positions.astype(np.float32), "VEC3", 34962, bounds=True),
+        "NORMAL": chunk.add(mesh.normals.astype(np.float32), "VEC3", 34962),
+        "TEXCOORD_0": chunk.add(mesh.uvs.astype(np.float32), "VEC2", 34962),
+        "JOINTS_0": chunk.add(joints, "VEC4", 34962),
+        "WEIGHTS_0": chunk.add(weights.astype(np.uint16), "VEC4", 34962, normalized=True),
+    }
+    if mesh.material.normal_texture is not None:
+        attributes["TANGENT"] = chunk.add(tangents(mesh), "VEC4", 34962)
+    faces = mesh.faces.reshape(-1).astype(np.uint16 if count <= 65535 else np.uint32)
+    primitive = {"attributes": attributes, "indices": chunk.add(faces, "SCALAR", 34963), "material": material}
+    out = {"name": mesh_name(mesh.name), "primitives": [primitive], "extras": {"digitalme": {"name": mesh.name}}}
+    if mesh.morphs:
+        primitive["targets"] = [{"POSITION": chunk.add_morph(morph, count)} for morph in mesh.morphs.values()]
+        out["weights"] = [0.0] * len(mesh.morphs)
+        out["extras"]["targetNames"] = list(mesh.morphs)
+    return out
+
+
+def tangents(mesh: AvatarMesh) -> Float32[np.ndarray, "v 4"]:
+    """Unit tangents along +u, and in w the side of the bitangent (+1: along the picture's up). Lengyel's method."""
+    a, b, c = (mesh.faces[:, i] for i in range(3))
+    edge1, edge2 = mesh.positions[b] - mesh.positions[a], mesh.positions[c] - mesh.positions[a]
+    (u1, v1), (u2, v2) = (mesh.uvs[b] - mesh.uvs[a]).T, (mesh.uvs[c] - mesh.uvs[a]).T
+    area = u1 * v2 - u2 * v1
+    along = (edge1 * v2[:, None] - edge2 * v1[:, None]) * np.sign(area)[:, None]  # weighted by the uv triangle's size
+    upward = (edge1 * u2[:, None] - edge2 * u1[:, None]) * np.sign(area)[:, None]  # glTF's v runs down
+    tangent, bitangent = np.zeros((2, *mesh.positions.shape))
+    for corner in (a, b, c):
+        np.add.at(tangent, corner, along)
+        np.add.at(bitangent, corner, upward)
+    normal = mesh.normals.astype(np.float64)
+    tangent -= normal * (tangent * normal).sum(1, keepdims=True)
+    length = np.linalg.norm(tangent, axis=1, keepdims=True)
+    spare = np.cross(normal, np.where(np.abs(normal[:, :1]) < 0.9, [1.0, 0, 0], [0, 1.0, 0]))
+    spare /= np.linalg.norm(spare, axis=1, keepdims=True)
+    tangent = np.where(length > 1e-12, tangent / np.maximum(length, 1e-12), spare)
+    side = np.where((np.cross(normal, tangent) * bitangent).sum(1) < 0, -1.0, 1.0)
+    return np.column_stack([tangent, side]).astype(np.float32)
+
+
+def _animation(
+    chunk: _Chunk,
+    clip: Clip,
+    skeleton: Skeleton,
+    local: np.ndarray,
+    joint_node: dict[str, int],
+    avatar: Avatar,
+    first_mesh: int,
+    performance: Performance | None = None,
+) -> dict:
+    """One glTF animation: the clip's joint rotations and, for a performance, every mesh's morph weights."""
+    samplers, channels = [], []
+    frames = len(next(iter(clip.rotations.values())))
+    times = chunk.add((np.arange(frames) / clip.rate).astype(np.float32), "SCALAR", bounds=True)
+
+    def channel(node: int, path: str, output: int) -> None:
+        samplers.append({"input": times, "output": output, "interpolation": "LINEAR"})
+        channels.append({"sampler": len(samplers) - 1, "target": {"node": node, "path": path}})
+
+    for joint, rotations in clip.rotations.items():
+        bind = Rotation.from_matrix(local[skeleton.names.index(joint), :3, :3])
+        turned = (bind * Rotation.from_quat(rotations)).as_quat()
+        turned = np.where((turned * bind.as_quat()).sum(1, keepdims=True) < 0, -turned, turned)
+        channel(joint_node[joint], "rotation", chunk.add(turned.astype(np.float32), "VEC4"))
+    if performance is not None:
+        grid = np.arange(frames) / clip.rate
+        own = np.arange(performance.frames) / performance.rate
+        curves = {name: np.interp(grid, own, curve) for name, curve in performance.curves.items()}
+        for number, mesh in enumerate(avatar.meshes):
+            if any(name in curves and np.ptp(curves[name]) + abs(curves[name][0]) > 1e-4 for name in mesh.morphs):
+                still = np.zeros(frames)
+                table = np.stack([curves.get(name, still) for name in mesh.morphs], 1).astype(np.float32)
+                channel(first_mesh + number, "weights", chunk.add(table.reshape(-1), "SCALAR"))
+    return {"name": clip.name, "samplers": samplers, "channels": channels}
+
+
+def write_glb_file(path: Path, document: dict, data: bytes) -> None:
+    """Put the JSON and the buffer into one GLB container."""
+    data += b"\0" * (-len(data) % 4)
+    document = document | {"buffers": [{"byteLength": len(data)}]}
+    text = json.dumps(document, separators=(",", ":"), ensure_ascii=True).encode()
+    text += b" " * (-len(text) % 4)
+    total = 12 + 8 + len(text) + 8 + len(data)
+    head = struct.pack("<4sII", b"glTF", 2, total) + struct.pack("<I4s", len(text), b"JSON")
+    path.write_bytes(head + text + struct.pack("<I4s", len(data), b"BIN\0") + data)
+
+
+def read_glb_file(path: Path) -> tuple[dict, bytes]:
+    """The JSON and the buffer of a GLB container."""
+    raw = path.read_bytes()
+    if len(raw) < 20 or raw[:4] != b"glTF":
+        raise InputError(f"{path}: not a GLB file; expected one that digitalme or another glTF 2.0 program wrote")
+    _, version, total = struct.unpack_from("<4sII", raw)
+    if version != 2 or total != len(raw):
+        raise InputError(f"{path}: a damaged GLB (version {version}, {len(raw)} bytes of {total}); export it again")
+    length = struct.unpack_from("<I", raw, 12)[0]
+    return json.loads(raw[20 : 20 + length]), raw[20 + length + 8 :]
+
+
+def read_accessor(document: dict, data: bytes, index: int) -> np.ndarray:
+    """Values of an accessor, (n, width) or (n,) for scalars; normalised integers become floats."""
+    accessor = document["accessors"][index]
+    dtype, width = np.dtype(_COMPONENTS[accessor["componentType"]]), _WIDTH[accessor["type"]]
+
+    def read(view: int, count: int, kind: np.dtype, columns: int, offset: int = 0) -> np.ndarray:
+        entry = document["bufferViews"][view]
+        start = entry.get("byteOffset", 0) + offset
+        step = entry.get("byteStride", kind.itemsize * columns)
+        return np.ndarray((count, columns), kind, data, start, (step, kind.itemsize)).copy()
+
+    if "bufferView" in accessor:
+        values = read(accessor["bufferView"], accessor["count"], dtype, width, accessor.get("byteOffset", 0))
+    else:
+        values = np.zeros((accessor["count"], width), dtype)
+    if sparse := accessor.get("sparse"):
+        where, what = sparse["indices"], sparse["values"]
+        rows = read(
+            where["bufferView"],
+            sparse["count"],
+            np.dtype(_COMPONENTS[where["componentType"]]),
+            1,
+            where.get("byteOffset", 0),
+        )
+        values[rows[:, 0]] = read(what["bufferView"], sparse["count"], dtype, width, what.get("byteOffset", 0))
+    if accessor.get("normalized"):
+        values = np.maximum(values.astype(np.float32) / np.iinfo(dtype).max, -1)
+    return values[:, 0] if width == 1 else values
+
+
+def read_glb(path: Path) -> Avatar:
+    """The avatar in a GLB that digitalme wrote, as the file has it (standing, posed, with all its morphs).
+
+    Raises InputError where the file holds no skinned mesh.
+    """
+    document, data = read_glb_file(path)
+    if not document.get("skins"):
+        raise InputError(f"{path}: holds no skeleton; expected an avatar's GLB")
+
+    def read(index: int) -> np.ndarray:
+        return read_accessor(document, data, index)
+
+    nodes, skin = document["nodes"], document["skins"][0]
+    parent_of = {child: i for i, node in enumerate(nodes) for child in node.get("children", [])}
+    row = {node: i for i, node in enumerate(skin["joints"])}
+    parents = np.array([row.get(parent_of.get(node), -1) for node in skin["joints"]], np.int32)
+    inverse = np.swapaxes(read(skin["inverseBindMatrices"]).reshape(-1, 4, 4), 1, 2)
+    names = tuple(nodes[node]["name"].removeprefix("mixamorig:") for node in skin["joints"])
+    skeleton = Skeleton(names, parents, np.linalg.inv(inverse.astype(np.float64)).astype(np.float32))
+
+    textures = {}
+    for number, image in enumerate(document.get("images", [])):
+        view = document["bufferViews"][image["bufferView"]]
+        start = view.get("byteOffset", 0)
+        picture = Image.open(io.BytesIO(data[start : start + view["byteLength"]]))
+        textures[image.get("name", f"image_{number}")] = np.asarray(picture)
+    keys = list(textures)
+
+    def texture_key(reference: dict | None) -> str | None:
+        if reference is None:
+            return None
+        texture = document["textures"][reference["index"]]
+        return keys[texture.get("extensions", {}).get("EXT_texture_webp", texture)["source"]]
+
+    meshes = []
+    for node in nodes:
+        if "mesh" not in node or "skin" not in node:
+            continue
+        mesh = document["meshes"][node["mesh"]]
+        primitive, extras = mesh["primitives"][0], mesh.get("extras", {})
+        attributes = {name: read(index) for name, index in primitive["attributes"].items()}
+        targets = [read(target["POSITION"]) for target in primitive.get("targets", [])]
+        about = document["materials"][primitive["material"]]
+        surface = about["pbrMetallicRoughness"]
+        factor = surface.get("baseColorFactor", [1.0] * 4)
+        material = Material(
+            name=about.get("name", ""),
+            kind=about.get("extras", {}).get("digitalme", {}).get("kind", "skin"),
+            base_color=(*(float(x) for x in linear_to_srgb(np.array(factor[:3]))), factor[3]),
+            texture=texture_key(surface.get("baseColorTexture")),
+            normal_texture=texture_key(about.get("normalTexture")),
+            roughness=surface.get("roughnessFactor", 1.0),
+            alpha_mode=about.get("alphaMode", "OPAQUE"),
+            alpha_cutoff=about.get("alphaCutoff", 0.5),
+            double_sided=about.get("doubleSided", False),
+        )
+        weights = attributes["WEIGHTS_0"].astype(np.float32)
+        meshes.append(
+            AvatarMesh(
+                name=extras.get("digitalme", {}).get("name", node.get("name", mesh.get("name", ""))),
+                positions=attributes["POSITION"],
+                normals=attributes["NORMAL"],
+                uvs=attributes["TEXCOORD_0"],
+                faces=read(primitive["indices"]).reshape(-1, 3).astype(np.int32),
+                joints=attributes["JOINTS_0"].astype(np.int32),
+                weights=weights / weights.sum(1, keepdims=True),
+                material=material,
+                morphs={
+                    name: Morph.from_dense(delta, 0)
+                    for name, delta in zip(extras.get("targetNames", []), targets, strict=True)
+                },
+            )
+        )
+    about = document["scenes"][0].get("extras", {}).get("digitalme", {})
+    return Avatar(
+        about.get("name", path.stem),
+        skeleton,
+        tuple(meshes),
+        textures,
+        about.get("look", "studio"),
+        about.get("about", {}),
+    )
