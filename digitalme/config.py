@@ -151,7 +151,8 @@ def _spelled(wanted: Any) -> str:
 def _field_docstrings(config_type: type) -> dict[str, str]:
     tree = ast.parse(textwrap.dedent(inspect.getsource(config_type)))
     helps = {}
-    for line, after in zip(tree.body[0].body, tree.body[0].body[1:], strict=False):
+    body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
+    for line, after in zip(body, body[1:], strict=False):
         match line, after:
             case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
                 helps[name] = " ".join(text.split())

@@ -6,13 +6,12 @@ anything runs, with the file and line of the stage.
 
 from __future__ import annotations
 
-import ast
 import graphlib
 import importlib
 import importlib.util
 import inspect
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -99,6 +98,8 @@ class Pipeline:
     sources: Mapping[str, type]
     knobs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Stage name to the knobs that the pipeline's file sets."""
+    outputs: tuple[str, ...] = ()
+    """What a build hands over: `artifact/file`, where file may be a pattern."""
 
     @classmethod
     def of(
@@ -107,6 +108,7 @@ class Pipeline:
         sources: Mapping[str, type],
         renames: Mapping[str, Mapping[str, str]] | None = None,
         knobs: Mapping[str, Mapping[str, Any]] | None = None,
+        outputs: Iterable[str] = (),
     ) -> Pipeline:
         """Wire and check. `renames` is {artifact made: {parameter: artifact taken}}. Raises PipelineError."""
         made = {name: Stage.of(function) for name, function in stages.items()}
@@ -138,7 +140,7 @@ class Pipeline:
             order = [name for name in graphlib.TopologicalSorter(graph).static_order() if name in nodes]
         except graphlib.CycleError as error:
             raise PipelineError("the pipeline has a cycle: " + " -> ".join(error.args[1])) from None
-        return cls({name: nodes[name] for name in order}, dict(sources), dict(knobs or {}))
+        return cls({name: nodes[name] for name in order}, dict(sources), dict(knobs or {}), tuple(outputs))
 
     def node(self, name: str) -> Node:
         """The node of an artifact, found by the artifact's name or by its stage's. Raises InputError."""
@@ -156,6 +158,19 @@ class Pipeline:
     def number(self, artifact: str) -> int:
         """Place of an artifact in the order of making, from 1; sources are 0."""
         return list(self.nodes).index(artifact) + 1 if artifact in self.nodes else 0
+
+    def depends(self, artifact: str, on: str) -> bool:
+        """Whether `artifact` is `on`, or is made from it."""
+        takes = self.nodes[artifact].takes.values() if artifact in self.nodes else ()
+        return artifact == on or any(self.depends(taken, on) for taken in takes)
+
+    def can_be_made(self, artifact: str, given: Collection[str]) -> bool:
+        """Whether what is given is enough to make `artifact`; optional inputs may be missing."""
+        if artifact in given or artifact not in self.nodes:
+            return artifact in given
+        node = self.nodes[artifact]
+        required = (taken for parameter, taken in node.takes.items() if parameter not in node.stage.optional)
+        return all(self.can_be_made(taken, given) for taken in required)
 
     def configs(self, settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         """Each artifact's config: the defaults, then the pipeline file's knobs, then `settings` by stage name."""
@@ -198,15 +213,16 @@ def read_pipeline(name: str) -> Pipeline:
     """A pipeline by its name in configs/pipelines, or by the path of a TOML file.
 
     `[sources]` maps a name to an artifact type; `[stages]` an artifact to the stage that makes it, or to a table of
-    the stage and its renames; `[knobs.STAGE]` sets knobs. A stage is a name in digitalme.stages, or `module:function`.
+    the stage and its renames; `[knobs.STAGE]` sets knobs; `outputs` lists the files that a build hands over.
+    A stage is a name in digitalme.stages, or `module:function`.
     """
     path = Path(name) if name.endswith(".toml") else config_path("pipelines") / f"{name}.toml"
     if not path.is_file():
         shipped = ", ".join(sorted(each.stem for each in config_path("pipelines").glob("*.toml")))
         raise InputError(f"no pipeline '{name}': expected a TOML file, or one of: {shipped}")
     about = read_toml(path)
-    if unknown := set(about) - {"sources", "stages", "knobs"}:
-        raise InputError(f"{path}: unknown section {_listed(unknown)}; expected sources, stages, knobs")
+    if unknown := set(about) - {"sources", "stages", "knobs", "outputs"}:
+        raise InputError(f"{path}: unknown section {_listed(unknown)}; expected sources, stages, knobs, outputs")
     stages, renames = {}, {}
     for artifact, entry in about.get("stages", {}).items():
         entry = {"stage": entry} if isinstance(entry, str) else dict(entry)
@@ -219,7 +235,7 @@ def read_pipeline(name: str) -> Pipeline:
                 f"{path}: source '{source}' is of unknown type '{kind}'{suggestion(kind, artifacts.__all__)}"
             )
         sources[source] = getattr(artifacts, kind)
-    return Pipeline.of(stages, sources, renames, about.get("knobs", {}))
+    return Pipeline.of(stages, sources, renames, about.get("knobs", {}), about.get("outputs", ()))
 
 
 def _stage_function(name: str, path: Path) -> Callable[..., Any]:
@@ -237,13 +253,6 @@ def _stage_function(name: str, path: Path) -> Callable[..., Any]:
         raise PipelineError(f"{path}: {module} has no function '{function}'") from None
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"stage '{name}' needs the package '{error.name}', which is not installed") from error
-
-
-def function_of(path: Path) -> str | None:
-    """The public function of a stage's file, without importing it; None where the file holds no stage."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    names = [line.name for line in tree.body if isinstance(line, ast.FunctionDef)]
-    return path.stem if path.stem in names else None
 
 
 def _without_none(hint: Any) -> Any:

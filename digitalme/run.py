@@ -185,15 +185,6 @@ def _take(pipeline: Pipeline, store: Store, name: str, value: Any) -> str:
 
 def _needed(pipeline: Pipeline, targets: Iterable[str], given: set[str]) -> dict[str, dict[str, str]]:
     """What has to be made, and what each takes (parameter to artifact), without optional inputs that cannot be made."""
-
-    def can_be_made(name: str) -> bool:
-        if name in given or name not in pipeline.nodes:
-            return name in given
-        node = pipeline.nodes[name]
-        return all(
-            can_be_made(taken) for parameter, taken in node.takes.items() if parameter not in node.stage.optional
-        )
-
     needed: dict[str, dict[str, str]] = {}
     frontier = list(targets)
     while frontier:
@@ -206,7 +197,7 @@ def _needed(pipeline: Pipeline, targets: Iterable[str], given: set[str]) -> dict
         needed[node.artifact] = {
             parameter: taken
             for parameter, taken in node.takes.items()
-            if parameter not in node.stage.optional or can_be_made(taken)
+            if parameter not in node.stage.optional or pipeline.can_be_made(taken, given)
         }
         frontier += needed[node.artifact].values()
     return needed

@@ -18,7 +18,7 @@ from digitalme.errors import DigitalMeError, InputError
 try:
     import fcntl
 except ImportError:  # Windows: scratch folders of killed processes stay until they are removed by hand
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 
 @runtime_checkable
@@ -115,7 +115,7 @@ class Store:
         if _content(about["files"]) != about["content"]:
             raise DamagedError(f"{folder / 'artifact.json'}: not what was written")
 
-    def load(self, key: str, artifact_type: type) -> Any:
+    def load(self, key: str, artifact_type: Any) -> Any:
         return artifact_type.load(self.path(key))
 
     def content(self, key: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
@@ -95,7 +96,7 @@ class Likeness:
         about = read_json(folder / "likeness.json")
         about["camera"] = Camera.from_dict(about["camera"])
         about["head_uv_box"] = tuple(about["head_uv_box"])
-        maps = {name: read_png(folder / f"{name}.png") for name in ("albedo", "normal_map", "coverage")}
+        maps: dict[str, Any] = {n: read_png(folder / f"{n}.png") for n in ("albedo", "normal_map", "coverage")}
         with np.load(folder / "residual.npz") as data:
             return cls(residual=data["residual"], **maps, **about)
 

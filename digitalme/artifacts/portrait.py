@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -72,13 +73,13 @@ class Portrait:
 
     @classmethod
     def load(cls, folder: Path) -> Portrait:
-        about = read_json(folder / "portrait.json")
+        about: dict[str, Any] = read_json(folder / "portrait.json")
         for name in ("landmarks", "original_from_image"):
             about[name] = np.array(about[name], np.float32)
         for name in about:
             if name.endswith("_color") or name == "warnings":
                 about[name] = tuple(about[name])
-        masks = {name: read_mask(folder / f"{name}.png") for name in ("person", "hair", "skin")}
+        masks: dict[str, Any] = {name: read_mask(folder / f"{name}.png") for name in ("person", "hair", "skin")}
         return cls(image=read_png(folder / "portrait.png")[..., :3], **masks, **about)
 
     def preview(self) -> UInt8[np.ndarray, "h w 3"]:

@@ -40,7 +40,9 @@ class Voice:
 
     def save(self, folder: Path) -> None:
         with wave.open(str(folder / "voice.wav"), "wb") as file:
-            file.setnchannels(1), file.setsampwidth(2), file.setframerate(self.rate)
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(self.rate)
             file.writeframes(np.round(np.clip(self.samples, -1, 1) * 32767).astype("<i2").tobytes())
         phones = [asdict(phone) for phone in self.phones]
         write_json(folder / "voice.json", {"text": self.text, "language": self.language, "phones": phones})

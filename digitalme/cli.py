@@ -1,0 +1,337 @@
+"""The command line. Each command is a function; its parameters are its options (tyro), its docstring its help."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, UseAppendAction, arg
+
+from digitalme.errors import DigitalMeError, InputError
+
+if TYPE_CHECKING:
+    from digitalme.product import How
+
+DESCRIPTION = """From one photo and one voice clip to your own rigged avatar and talking-head video, offline.
+
+  digitalme demo
+  digitalme build --selfie me.jpg --voice clip.wav
+  digitalme talk me/ --voice other.wav
+  digitalme export me/ --to glb vrm
+
+`digitalme COMMAND --help` tells a command's options. Exit codes: 0 done; 1 a stage failed; 2 the command line or an
+input cannot be used."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What every command that runs stages takes."""
+
+    store: Annotated[Path | None, arg(metavar="PATH")] = None
+    """Where artifacts are kept between runs. Default: $DIGITALME_STORE, or the user's cache folder."""
+    set: UseAppendAction[tuple[str, ...]] = ()
+    """STAGE.KNOB=VALUE: set a knob, for example --set reconstruct.size=1024. `digitalme stages` lists them."""
+    config: Annotated[Path | None, arg(metavar="PATH")] = None
+    """A TOML file of knobs: a table for each stage."""
+    quiet: bool = False
+    """No progress bar."""
+    traceback: bool = False
+    """On failure print the whole Python traceback."""
+
+
+@dataclass(frozen=True)
+class BuildOptions(Options):
+    """What `build` and `demo` take beside their inputs."""
+
+    look: str = "photo"
+    """photo: the head moves in the photograph itself. studio: the 3D avatar in studio light. moe: a cartoon."""
+    size: Annotated[int | None, arg(metavar="NUMBER")] = None
+    """Width and height of the video, pixels."""
+    fps: Annotated[float | None, arg(metavar="NUMBER")] = None
+    """Frames per second of the video."""
+    pipeline: str = "default"
+    """A pipeline of configs/pipelines, or the path of your own TOML file."""
+    until: Annotated[str | None, arg(metavar="NAME")] = None
+    """Stop after this stage or artifact."""
+    redo_from: Annotated[str | None, arg(name="from", metavar="NAME")] = None
+    """Make this stage or artifact again, and all that follows from it."""
+    use: UseAppendAction[tuple[str, ...]] = ()
+    """ARTIFACT=FILE: put your own file in place of one that a stage made, for example --use portrait=edited.png."""
+
+
+def build(
+    selfie: Path,
+    voice: Annotated[Path | None, arg(metavar="PATH")] = None,
+    say: str = "",
+    out: Annotated[Path | None, arg(metavar="PATH")] = None,
+    face: Annotated[int | None, arg(metavar="NUMBER")] = None,
+    options: OmitArgPrefixes[BuildOptions] = BuildOptions(),
+) -> None:
+    """Build an avatar and a talking-head video: digitalme build --selfie me.jpg --voice clip.wav
+
+    Args:
+        selfie: A photo of one person: JPEG, PNG, HEIC, WebP and others.
+        voice: A clip of speech: WAV, MP3, M4A, FLAC, OGG. Without one only the avatar is built.
+        say: The words of the clip, where you know them: the lips then follow them more closely.
+        out: The folder to write to. Default: a folder named after the selfie, in the current one.
+        face: Which face to take where the photo shows several, counted from the left, from 1.
+        options: How to run.
+    """
+    out = out or Path(selfie.stem or "me")
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out {out}: is not a folder; choose another with --out")
+    _build(selfie, voice, say, out, options, {"encode_photo": {"face": face}} if face is not None else {})
+
+
+def demo(
+    out: Path = Path("demo"),
+    options: OmitArgPrefixes[BuildOptions] = BuildOptions(),
+) -> None:
+    """Build the demo: a NASA portrait in the public domain, and a voice from a CC0 voice model.
+
+    Args:
+        out: The folder to write to.
+        options: How to run.
+    """
+    from digitalme.demo import demo_photo, demo_voice
+
+    photo, (voice, words) = demo_photo(), demo_voice()
+    _build(photo, voice, words, out, options, {})
+
+
+def _build(selfie: Path, voice: Path | None, say: str, out: Path, options: BuildOptions, extra: dict) -> None:
+    from digitalme import product
+    from digitalme.events import ProgressBar
+
+    shortcuts = {name: value for name, value in (("size", options.size), ("fps", options.fps)) if value is not None}
+    settings = product.merged(
+        product.look_settings(options.look), {"render": shortcuts} if shortcuts else {}, extra, _settings(options)
+    )
+    with ProgressBar(options.quiet) as bar:
+        how = product.How(
+            options.pipeline, options.store, settings, options.until, options.redo_from, _uses(options.use), bar
+        )
+        done = product.build(selfie, voice, say, out, how)
+    for path in sorted(out.iterdir()):
+        if path.is_file():
+            _say(f"{path}  {path.stat().st_size:,} bytes")
+    if "scorecard" in done.keys:
+        _say_scores(done.load("scorecard"))
+
+
+def talk(
+    built: Positional[Path],
+    voice: Path,
+    say: str = "",
+    out: Annotated[Path | None, arg(metavar="PATH")] = None,
+    options: OmitArgPrefixes[Options] = Options(),
+) -> None:
+    """Let a built avatar say something else: digitalme talk me/ --voice other.wav
+
+    Args:
+        built: The folder that `build` wrote.
+        voice: A clip of speech.
+        say: The words of the clip, where you know them.
+        out: The folder for talking_head.mp4 and performance.json. Default: built/VOICE.
+        options: How to run.
+    """
+    from digitalme import product
+
+    found = product.Built.read(built)
+    out = out or built / voice.stem
+    with _how(options) as how:
+        product.talk(found, voice, say, out, how)
+    _say(str(out / "talking_head.mp4"))
+
+
+def export(
+    built: Positional[Path],
+    to: tuple[str, ...] = ("glb",),
+    out: Annotated[Path | None, arg(metavar="PATH")] = None,
+    options: OmitArgPrefixes[Options] = Options(),
+) -> None:
+    """Write a built avatar in other formats: digitalme export me/ --to glb vrm
+
+    Args:
+        built: The folder that `build` wrote.
+        to: glb, vrm, fbx, usd.
+        out: The folder to write to. Default: the built folder.
+        options: How to run.
+    """
+    from digitalme import product
+
+    found = product.Built.read(built)
+    with _how(options, {"export": {"formats": list(to)}}) as how:
+        done = product.remake(found, "exports", out or built, how)
+    for path in done.load("exports").files:
+        _say(str((out or built) / path))
+
+
+def stages(pipeline: str = "default", mermaid: bool = False) -> None:
+    """List the stages with their inputs, outputs and knobs.
+
+    Args:
+        pipeline: A pipeline of configs/pipelines, or the path of a TOML file.
+        mermaid: Draw the graph as a Mermaid flowchart instead.
+    """
+    from digitalme.pipeline import read_pipeline
+
+    graph = read_pipeline(pipeline)
+    _say(graph.mermaid() if mermaid else graph.describe())
+
+
+def show(built: Positional[Path], stage: Positional[str | None] = None) -> None:
+    """Tell what a build's stages made: files, preview, timing, knobs.
+
+    Args:
+        built: The folder that `build` wrote.
+        stage: One stage, or artifact, in detail.
+    """
+    from digitalme import product
+
+    for line in product.describe(product.Built.read(built), stage):
+        _say(line)
+
+
+def evaluate(
+    built: Positional[Path],
+    options: OmitArgPrefixes[Options] = Options(),
+) -> None:
+    """Measure a built avatar against the photo and the voice that it was made from.
+
+    Args:
+        built: The folder that `build` wrote.
+        options: How to run.
+    """
+    from digitalme import product
+
+    found = product.Built.read(built)
+    with _how(options) as how:
+        done = product.remake(found, "scorecard", built, how)
+    _say_scores(done.load("scorecard"))
+
+
+def doctor() -> None:
+    """Tell what is installed, which renderer will be used, what is missing and how to get it."""
+    from digitalme.doctor import diagnose
+
+    for line in diagnose():
+        _say(line)
+
+
+def licenses(pipeline: str = "default", json: bool = False) -> None:
+    """List every library, model and data file that a build uses, with its licence.
+
+    Args:
+        pipeline: A pipeline of configs/pipelines, or the path of a TOML file.
+        json: As JSON.
+    """
+    from digitalme.licenses import as_json, as_text, used_by
+
+    items = used_by(pipeline)
+    _say(as_json(items) if json else as_text(items))
+
+
+COMMANDS: dict[str, Any] = {
+    "build": build,
+    "demo": demo,
+    "talk": talk,
+    "export": export,
+    "stages": stages,
+    "show": show,
+    "eval": evaluate,
+    "doctor": doctor,
+    "licenses": licenses,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    # The C++ libraries behind the face detector log to stderr what no user can act on.
+    os.environ.setdefault("GLOG_minloglevel", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        tyro.extras.subcommand_cli_from_dict(
+            COMMANDS,
+            prog="digitalme",
+            description=DESCRIPTION,
+            args=arguments,
+            sort_subcommands=False,
+            config=(FlagCreatePairsOff,),
+        )
+    except DigitalMeError as error:
+        return _failed(str(error), 2 if isinstance(error, InputError) else 1, arguments)
+    except OSError as error:
+        return _failed(f"{type(error).__name__}: {error}", 1, arguments)
+    except KeyboardInterrupt:
+        return _failed("stopped; what was finished is kept", 130, arguments)
+    return 0
+
+
+def _failed(message: str, code: int, arguments: list[str]) -> int:
+    if "--traceback" in arguments:
+        traceback.print_exc()
+    print(printable(f"digitalme: {message}"), file=sys.stderr)
+    return code
+
+
+def printable(text: str) -> str:
+    """Text without the control characters that a file's name may smuggle to the terminal."""
+    return re.sub(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", "\N{REPLACEMENT CHARACTER}", text)
+
+
+def _say(line: str) -> None:
+    print(printable(line))
+
+
+def _say_scores(card) -> None:
+    for score in card.scores:
+        value = "not measured" if score.value is None else f"{score.value:.3g} {score.unit}"
+        _say(f"  {score.name}: {value} (wanted {score.wanted}) {score.note}".rstrip())
+
+
+def _settings(options: Options) -> dict[str, dict]:
+    from digitalme.config import parse_settings, read_toml
+    from digitalme.product import merged
+
+    return merged(read_toml(options.config) if options.config else {}, parse_settings(options.set))
+
+
+def _uses(uses: Sequence[str]) -> dict[str, Path]:
+    parsed = {}
+    for use in uses:
+        name, equals, path = use.partition("=")
+        if not (name and equals and path):
+            raise InputError(f"--use {use}: expected ARTIFACT=FILE, for example portrait=edited.png")
+        parsed[name] = Path(path)
+    return parsed
+
+
+class _how:
+    """Progress bar and knobs for the commands that work on a built folder."""
+
+    def __init__(self, options: Options, extra: dict | None = None) -> None:
+        from digitalme.events import ProgressBar
+
+        self._options, self._extra, self._bar = options, extra or {}, ProgressBar(options.quiet)
+
+    def __enter__(self) -> How:
+        from digitalme.product import How, merged
+
+        settings = merged(self._extra, _settings(self._options))
+        return How(store=self._options.store, settings=settings, on_event=self._bar.__enter__())
+
+    def __exit__(self, *error) -> None:
+        self._bar.__exit__(*error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,308 @@
+"""What the commands do: from files that a user has to a folder of files that a user wants.
+
+The folder holds the outputs, report.html and run/: links to every stage's artifact, and run.json, by which the folder
+is known again (`talk`, `export`, `eval`, `show`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from digitalme.config import read_toml, suggestion
+from digitalme.errors import InputError
+from digitalme.events import Listener
+from digitalme.paths import config as config_path
+from digitalme.pipeline import Pipeline, read_pipeline
+from digitalme.run import Given, Run, run
+from digitalme.store import Store, default_root
+
+LARGEST_PHOTO = 100 * 2**20
+LARGEST_VOICE = 500 * 2**20
+
+
+@dataclass(frozen=True)
+class How:
+    """How to run: which pipeline, with which knobs, and where artifacts are kept."""
+
+    pipeline: str = "default"
+    store: Path | None = None
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Stage name to knobs."""
+    until: str | None = None
+    redo_from: str | None = None
+    use: Mapping[str, Path] = field(default_factory=dict)
+    """Artifact to a file, or a folder, that takes its place."""
+    on_event: Listener = lambda event: None
+
+
+@dataclass(frozen=True)
+class Built:
+    """A folder that a build wrote, read back."""
+
+    folder: Path
+    pipeline: str
+    store: Store
+    keys: Mapping[str, str]
+    settings: Mapping[str, Mapping[str, Any]]
+
+    @classmethod
+    def read(cls, folder: Path) -> Built:
+        path = folder / "run" / "run.json"
+        if not path.is_file():
+            raise InputError(f"{folder}: not a folder that `digitalme build` wrote (no run/run.json)")
+        try:
+            about = json.loads(path.read_text(encoding="utf-8"))
+            keys = {str(name): str(key) for name, key in about["keys"].items()}
+            pipeline, store, settings = str(about["pipeline"]), Path(about["store"]), dict(about["settings"])
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"{path}: not readable ({error}); build again") from None
+        if not all(re.fullmatch("[0-9a-f]{64}", key) for key in keys.values()):
+            raise InputError(f"{path}: holds something that is not a key; build again")
+        if not store.is_dir():
+            raise InputError(f"{folder}: its artifacts were kept in {store}, which is gone; build again")
+        return cls(folder, pipeline, Store(store), keys, settings)
+
+    def given(self, pipeline: Pipeline, without: str) -> dict[str, Given]:
+        """The artifacts that do not depend on `without`, for use as they are."""
+        known = {name: key for name, key in self.keys.items() if name in pipeline.nodes or name in pipeline.sources}
+        return {name: Given(key) for name, key in known.items() if not pipeline.depends(name, without)}
+
+
+def look_settings(look: str) -> dict[str, dict[str, Any]]:
+    """The knobs that make a look, from configs/looks."""
+    known = sorted(path.stem for path in config_path("looks").glob("*.toml"))
+    if look not in known:
+        raise InputError(f"no look '{look}'{suggestion(look, known)}; there are: {', '.join(known)}")
+    return read_toml(config_path("looks") / f"{look}.toml")
+
+
+def merged(*settings: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Knobs by stage; later ones win."""
+    result: dict[str, dict[str, Any]] = {}
+    for layer in settings:
+        for stage, knobs in layer.items():
+            if not isinstance(knobs, Mapping):
+                raise InputError(f"'{stage}': expected a table of knobs, for example [reconstruct] size = 1024")
+            result.setdefault(stage, {}).update(knobs)
+    return result
+
+
+def read_source(path: Path, what: str, largest: int) -> bytes:
+    """A file that the user names. Raises InputError where it is not a readable file of a sensible size."""
+    try:
+        if not path.is_file():
+            raise InputError(f"{what} {path}: {'not a file' if path.exists() else 'no such file'}")
+        size = path.stat().st_size
+        if size == 0:
+            raise InputError(f"{what} {path}: the file is empty")
+        if size > largest:
+            raise InputError(f"{what} {path}: {size / 2**20:.0f} MB, expected at most {largest / 2**20:.0f} MB")
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{what} {path}: cannot be read ({error})") from None
+
+
+def sources_of(pipeline: Pipeline, selfie: Path | None, voice: Path | None, say: str) -> dict[str, Any]:
+    """The pipeline's sources from what the user gave."""
+    from digitalme.artifacts import Photo
+
+    given: dict[str, Any] = {}
+    if selfie is not None:
+        given["photo"] = Photo(read_source(selfie, "photo", LARGEST_PHOTO), selfie.name)
+    if voice is not None:
+        from digitalme.audio.files import read_voice
+
+        read_source(voice, "voice", LARGEST_VOICE)
+        given["voice"] = read_voice(voice, text=say)
+    return given
+
+
+def build(selfie: Path, voice: Path | None, say: str, out: Path, how: How) -> Run:
+    """From a photo and a voice to everything that the pipeline hands over, in the folder `out`."""
+    with writing_to(out) as drafts:
+        pipeline, store = read_pipeline(how.pipeline), Store(how.store or default_root())
+        configs = pipeline.configs(how.settings)
+        given = {**sources_of(pipeline, selfie, voice, say)}
+        given |= _replaced(pipeline, store, given, configs, how)
+        wanted = [how.until] if how.until else _handed_over(pipeline, given)
+        targets = [pipeline.node(name).artifact for name in wanted]
+        done = run(
+            pipeline,
+            targets,
+            store=store,
+            given=given,
+            configs=configs,
+            redo_from=how.redo_from,
+            on_event=how.on_event,
+        )
+        from digitalme.report import write_report
+
+        copy_outputs(done, drafts)
+        write_links(done, drafts / "run", how)
+        write_report(done, drafts / "report.html", selfie.stem)
+    return done
+
+
+def talk(built: Built, voice: Path, say: str, out: Path, how: How) -> Run:
+    """A new performance for a built avatar: whatever does not hear the voice stays as it is."""
+    with writing_to(out) as drafts:
+        pipeline = read_pipeline(built.pipeline)
+        given = {**built.given(pipeline, without="voice"), **sources_of(pipeline, None, voice, say)}
+        configs = pipeline.configs(merged(built.settings, how.settings))
+        done = run(
+            pipeline, ["performance", "video"], store=built.store, given=given, configs=configs, on_event=how.on_event
+        )
+        for name, file in (("video", "talking_head.mp4"), ("performance", "performance.json")):
+            shutil.copyfile(done.path(name) / file, drafts / file)
+    return done
+
+
+def remake(built: Built, artifact: str, out: Path, how: How) -> Run:
+    """Make one artifact of a built avatar with other knobs, and hand its outputs over."""
+    with writing_to(out) as drafts:
+        pipeline = read_pipeline(built.pipeline)
+        given = built.given(pipeline, without=artifact)
+        configs = pipeline.configs(merged(built.settings, how.settings))
+        done = run(pipeline, [artifact], store=built.store, given=given, configs=configs, on_event=how.on_event)
+        copy_outputs(done, drafts)
+    return done
+
+
+@contextmanager
+def writing_to(out: Path) -> Iterator[Path]:
+    """A folder for drafts inside `out`. When the block ends well they are renamed into place, each in one step.
+
+    Whether `out` can be written is known before any work is done; where the work fails nothing is left in it.
+    """
+    parents = [parent for parent in (out, *out.absolute().parents) if not parent.exists()]
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        drafts = Path(tempfile.mkdtemp(prefix=".digitalme-", dir=out))
+    except OSError as error:
+        raise InputError(f"--out {out}: cannot be written ({error.strerror}); choose another folder") from None
+    try:
+        yield drafts
+        for draft in sorted(drafts.iterdir(), key=lambda path: path.name == "run"):  # run/ last: it says all is there
+            _replace(draft, out / draft.name, drafts)
+    finally:
+        shutil.rmtree(drafts, ignore_errors=True)
+        for folder in parents:  # made by us, and left empty
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+
+
+def _replace(draft: Path, target: Path, drafts: Path) -> None:
+    if draft.is_dir() and target.is_dir() and not target.is_symlink():
+        os.rename(target, drafts / f".old-{target.name}")
+    os.replace(draft, target)
+
+
+def copy_outputs(done: Run, folder: Path) -> None:
+    """Copy the files that the pipeline hands over, as far as this run made them."""
+    for output in done.pipeline.outputs:
+        artifact, _, pattern = output.partition("/")
+        if artifact in done.keys:
+            for path in sorted(done.path(artifact).glob(pattern)):
+                shutil.copyfile(path, folder / path.name)
+
+
+def write_links(done: Run, folder: Path, how: How) -> None:
+    """run/: a link to each stage's artifact, and run.json."""
+    folder.mkdir()
+    for link in sorted(done.folder.iterdir()):
+        if link.is_symlink():
+            (folder / link.name).symlink_to(link.resolve())
+    about = {
+        "pipeline": how.pipeline,
+        "store": str(done.store.root),
+        "run": str(done.folder),
+        "settings": how.settings,
+        "keys": done.keys,
+    }
+    (folder / "run.json").write_text(json.dumps(about, indent=1, default=str) + "\n", encoding="utf-8")
+
+
+def _handed_over(pipeline: Pipeline, given: Mapping[str, Any]) -> list[str]:
+    artifacts = dict.fromkeys(output.partition("/")[0] for output in pipeline.outputs)
+    return [name for name in artifacts if pipeline.can_be_made(name, given)]
+
+
+def _replaced(
+    pipeline: Pipeline, store: Store, given: Mapping[str, Any], configs: Mapping[str, Any], how: How
+) -> dict[str, Any]:
+    """What --use puts in place of an artifact: a folder as saved, or one edited file of the artifact as it would be."""
+    replaced: dict[str, Any] = {}
+    for name, path in how.use.items():
+        if name not in pipeline.nodes and name not in pipeline.sources:
+            name = pipeline.node(name).artifact
+        kind: Any = pipeline.type_of(name)
+        if not path.exists():
+            raise InputError(f"--use {name}={path}: no such file")
+        with store.scratch() as scratch:
+            if path.is_dir():
+                folder = path
+            else:
+                known = {**given, **replaced}
+                made = run(pipeline, [name], store=store, given=known, configs=configs, on_event=how.on_event)
+                folder = scratch / "edited"
+                shutil.copytree(made.path(name), folder)
+                shutil.copyfile(path, folder / _file_to_replace(folder, name, path))
+            try:
+                value = kind.load(folder)
+            except (FileNotFoundError, KeyError, TypeError, ValueError) as error:
+                raise InputError(f"--use {name}={path}: not a saved {kind.__name__} ({error})") from None
+            replaced[name] = Given(store.save(value, {"stage": "given", "where": str(path)}))
+    return replaced
+
+
+def _file_to_replace(folder: Path, name: str, path: Path) -> str:
+    files = sorted(each.name for each in folder.iterdir() if each.name != "artifact.json")
+    same_kind = [each for each in files if Path(each).suffix == path.suffix]
+    for candidate in (path.name, f"{name}{path.suffix}"):
+        if candidate in files:
+            return candidate
+    if len(same_kind) == 1:
+        return same_kind[0]
+    raise InputError(f"--use {name}={path}: {name} has several files; name yours after one of: {', '.join(files)}")
+
+
+def describe(built: Built, name: str | None) -> Iterable[str]:
+    """Lines that tell what a build's stages made; of one stage with its files, its knobs and its preview."""
+    pipeline = read_pipeline(built.pipeline)
+    order = sorted(built.keys, key=pipeline.number)
+    if name is None:
+        for artifact in order:
+            about = built.store.about(built.keys[artifact])
+            seconds = f"{about['seconds']:8.2f} s" if "seconds" in about else "     given"
+            yield f"{pipeline.number(artifact):2d} {about['stage']:<16} {seconds}  {artifact}: {about['type']}"
+        return
+    artifact = name if name in built.keys else pipeline.node(name).artifact
+    if artifact not in built.keys:
+        raise InputError(f"{built.folder}: this build made no {artifact}")
+    key = built.keys[artifact]
+    about, folder = built.store.about(key), built.store.path(key)
+    yield f"{artifact}: {about['type']} by {about.get('where', about['stage'])}"
+    for label in ("made", "seconds", "peak_memory_mb", "seed"):
+        if label in about:
+            yield f"  {label.replace('_', ' ')}: {about[label]}"
+    for knob, value in about.get("config", {}).items():
+        yield f"  {knob} = {value}"
+    yield f"  {folder}"
+    for file in about["files"]:
+        yield f"    {file}  {(folder / file).stat().st_size:,} bytes"
+    picture = built.store.load(key, pipeline.type_of(artifact)).preview()
+    if picture is not None:
+        from digitalme.artifacts.files import write_png
+
+        preview = built.folder / "run" / f"preview-{artifact}.png"
+        write_png(preview, picture)
+        yield f"  preview: {preview}"
