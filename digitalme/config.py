@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import difflib
 import inspect
+import itertools
 import json
 import math
 import textwrap
@@ -152,7 +153,7 @@ def _field_docstrings(config_type: type) -> dict[str, str]:
     tree = ast.parse(textwrap.dedent(inspect.getsource(config_type)))
     helps = {}
     body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
-    for line, after in zip(body, body[1:], strict=False):
+    for line, after in itertools.pairwise(body):
         match line, after:
             case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
                 helps[name] = " ".join(text.split())

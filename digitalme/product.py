@@ -111,8 +111,8 @@ def read_source(path: Path, what: str, largest: int) -> bytes:
         raise InputError(f"{what} {path}: cannot be read ({error})") from None
 
 
-def sources_of(pipeline: Pipeline, selfie: Path | None, voice: Path | None, say: str) -> dict[str, Any]:
-    """The pipeline's sources from what the user gave."""
+def sources_of(selfie: Path | None, voice: Path | None, say: str) -> dict[str, Any]:
+    """The pipeline's sources, from the files that the user gave."""
     from digitalme.artifacts import Photo
 
     given: dict[str, Any] = {}
@@ -129,9 +129,9 @@ def sources_of(pipeline: Pipeline, selfie: Path | None, voice: Path | None, say:
 def build(selfie: Path, voice: Path | None, say: str, out: Path, how: How) -> Run:
     """From a photo and a voice to everything that the pipeline hands over, in the folder `out`."""
     with writing_to(out) as drafts:
+        given = sources_of(selfie, voice, say)
         pipeline, store = read_pipeline(how.pipeline), Store(how.store or default_root())
         configs = pipeline.configs(how.settings)
-        given = {**sources_of(pipeline, selfie, voice, say)}
         given |= _replaced(pipeline, store, given, configs, how)
         wanted = [how.until] if how.until else _handed_over(pipeline, given)
         targets = [pipeline.node(name).artifact for name in wanted]
@@ -156,7 +156,7 @@ def talk(built: Built, voice: Path, say: str, out: Path, how: How) -> Run:
     """A new performance for a built avatar: whatever does not hear the voice stays as it is."""
     with writing_to(out) as drafts:
         pipeline = read_pipeline(built.pipeline)
-        given = {**built.given(pipeline, without="voice"), **sources_of(pipeline, None, voice, say)}
+        given = {**built.given(pipeline, without="voice"), **sources_of(None, voice, say)}
         configs = pipeline.configs(merged(built.settings, how.settings))
         done = run(
             pipeline, ["performance", "video"], store=built.store, given=given, configs=configs, on_event=how.on_event

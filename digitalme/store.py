@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any
 
 from digitalme.errors import DigitalMeError, InputError
 
@@ -19,16 +19,6 @@ try:
     import fcntl
 except ImportError:  # Windows: scratch folders of killed processes stay until they are removed by hand
     fcntl = None  # type: ignore[assignment]
-
-
-@runtime_checkable
-class Artifact(Protocol):
-    """What flows: a frozen dataclass that writes itself into an empty folder and reads itself back."""
-
-    def save(self, folder: Path) -> None: ...
-
-    @classmethod
-    def load(cls, folder: Path) -> Self: ...
 
 
 class DamagedError(DigitalMeError):

@@ -1,0 +1,23 @@
+"""The demo's inputs: a portrait that scikit-image ships, and a sentence that a CC0 voice model speaks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from digitalme.errors import MissingExtraError
+
+
+def demo_photo() -> Path:
+    """The astronaut Eileen Collins, by NASA, in the public domain; a file of scikit-image's."""
+    try:
+        import skimage.data
+    except ModuleNotFoundError:
+        raise MissingExtraError(
+            "the demo's photo comes with scikit-image, which is not installed: pip install scikit-image"
+        ) from None
+    return Path(skimage.data.__file__).parent / "astronaut.png"
+
+
+def demo_voice() -> tuple[Path, str]:
+    """A clip of speech and its words."""
+    raise NotImplementedError
