@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from digitalme.artifacts import Camera
 from digitalme.rendering.raster import rasterise_ids
 from digitalme.rendering.scene import Drawable, Scene, Surface, draw, mip_chain, vertex_normals
@@ -22,7 +23,9 @@ def test_pixel_centres_inside_a_triangle_are_the_covered_ones():
     corners = np.array([[3.3, 5.1, 2.0], [55.7, 12.9, 2.0], [20.2, 60.4, 2.0]])
     face_id, bary, depth = rasterise_ids(corners, np.array([[0, 1, 2]]), 64, 64)
     y, x = np.mgrid[:64, :64] + 0.5
-    weights = np.linalg.solve(np.vstack([corners[:, :2].T, np.ones(3)]), np.stack([x, y, np.ones_like(x)]).reshape(3, -1))
+    weights = np.linalg.solve(
+        np.vstack([corners[:, :2].T, np.ones(3)]), np.stack([x, y, np.ones_like(x)]).reshape(3, -1)
+    )
     weights = weights.T.reshape(64, 64, 3)
     clear = np.abs(weights).min(2) > 1e-3  # corners are snapped to 1/256 pixel
     assert np.array_equal((face_id == 0)[clear], (weights > 0).all(2)[clear])
@@ -80,7 +83,9 @@ def test_edges_have_the_covered_part_of_a_pixel():
     """A vertical edge moved through a pixel: each quarter of a pixel adds one of four samples."""
     levels = []
     for shift in np.linspace(0, 1, 9):
-        box = Drawable(flat([[10, 10], [30 + shift, 10], [30 + shift, 50], [10, 50]]), np.array([[0, 1, 2], [0, 2, 3]]), cull=False)
+        box = Drawable(
+            flat([[10, 10], [30 + shift, 10], [30 + shift, 50], [10, 50]]), np.array([[0, 1, 2], [0, 2, 3]]), cull=False
+        )
         levels.append(int(draw([box], camera(), (0, 0, 0))[30, 30, 0]))
     assert levels == sorted(levels)
     assert levels[0] == 0
@@ -141,7 +146,9 @@ def test_same_picture_bit_for_bit_with_any_number_of_threads(monkeypatch):
     rng = np.random.default_rng(0)
     points = rng.uniform([-1, -1, 0.5], [1, 1, 3], (600, 3))
     faces = rng.integers(0, 600, (400, 3))
-    scene = Scene([Drawable(points, faces, color=(0.8, 0.5, 0.3, 0.6), blend="blend", cull=False, surface=Surface("lit"))])
+    scene = Scene(
+        [Drawable(points, faces, color=(0.8, 0.5, 0.3, 0.6), blend="blend", cull=False, surface=Surface("lit"))]
+    )
     first = scene.draw(camera(200, 150.0))
     assert np.array_equal(first, scene.draw(camera(200, 150.0)))
     monkeypatch.setenv("NUMBA_NUM_THREADS", "1")
@@ -163,7 +170,12 @@ def test_lit_sphere_is_brightest_where_it_faces_the_lamp():
     surface = Surface("lit", specular=0, wrap=0.0)
     # the camera looks along +Z: a lamp behind it, to the right and above in the picture (y runs down)
     light = Lighting((Lamp((0.6, -0.5, -1), (1, 1, 1)),), sky=(0, 0, 0), ground=(0, 0, 0))
-    picture = draw([Drawable(ball.vertices + [0, 0, 2.0], ball.faces, color=(0.5,) * 3, surface=surface)], camera(256, 512.0), (0, 0, 0), light)
+    picture = draw(
+        [Drawable(ball.vertices + [0, 0, 2.0], ball.faces, color=(0.5,) * 3, surface=surface)],
+        camera(256, 512.0),
+        (0, 0, 0),
+        light,
+    )
     y, x = np.argwhere(picture[..., 0] == picture[..., 0].max()).mean(0)
     direction = np.array([0.6, -0.5]) / np.linalg.norm([0.6, -0.5, 1])
     np.testing.assert_allclose([x, y], 128 + direction * 0.4 * 512 / 2, atol=3)
