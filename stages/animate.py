@@ -121,12 +121,16 @@ def _speak(speech: Speech, times: np.ndarray, gain: float) -> tuple[dict[str, np
         targets = np.array([TARGETS[VISEME_OF_PHONE[phone.label]].get(channel, 0.0) for phone in phones])
         if channel == "jawOpen":
             targets *= [REDUCED_JAW.get(phone.label, 1.0) for phone in phones]
-        before = 0.110 if channel in ("mouthFunnel", "mouthPucker") else 0.055
+        before, after = 0.055, 0.045
+        if channel in ("mouthFunnel", "mouthPucker"):
+            before = 0.110  # lips round early
+        elif channel in ("mouthPress", "mouthRollLower", "mouthRollUpper"):
+            before, after = 0.025, 0.025  # with the closure only
         lag = 0.028 if channel == "jawOpen" else 0.022
-        channels[channel] = np.clip(follow(channel, targets * size, before, 0.045, lag), 0, 1)
+        channels[channel] = np.clip(follow(channel, targets * size, before, after, lag), 0, 1)
 
     sealed = np.array([float(SEAL in TARGETS[VISEME_OF_PHONE[phone.label]]) for phone in phones])
-    seal = np.clip(1.25 * follow(SEAL, sealed, 0.030, 0.030, 0.010) - 0.08, 0, 1)
+    seal = np.clip(1.45 * follow(SEAL, sealed, 0.030, 0.030, 0.010) - 0.10, 0, 1)
     jaw = np.clip(gain * channels["jawOpen"], 0, 1)
     curves = {"jawOpen": np.where(seal > 0, np.maximum(jaw, 0.03 * seal), jaw)}
     curves["mouthClose"] = mouth_close(seal, curves["jawOpen"])
@@ -174,7 +178,7 @@ def _mix(
 
 
 def _critically_damped(goal: Float[np.ndarray, "n"], tau: float) -> Float[np.ndarray, "n"]:
-    """A critically damped follower of time constant tau (seconds) at _FINE Hz, run ahead by its own delay of 1.6 tau."""
+    """A critically damped follower of time constant tau (seconds) at _FINE Hz, run ahead by its delay, 1.6 tau."""
     from scipy.signal import lfilter  # 0.2 s to import
 
     ahead = round(1.6 * tau * _FINE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 from jaxtyping import UInt8
@@ -72,7 +74,7 @@ def waveform_plot(voice: Voice) -> Picture:
     image = _canvas(2, voice.seconds)
     bounds = np.linspace(0, len(voice.samples), WIDTH - 8 - MARGIN + 1).astype(int)
     scale = max(float(np.abs(voice.samples).max()), 1e-6)
-    for column, (start, end) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+    for column, (start, end) in enumerate(pairwise(bounds)):
         piece = voice.samples[start : max(end, start + 1)] / scale
         top, bottom = (round(ROW - (ROW - 6) * float(v)) for v in (piece.max(), piece.min()))
         cv2.line(image, (MARGIN + column, top), (MARGIN + column, bottom), BLUE, 1)

@@ -60,7 +60,8 @@ TARGETS: Mapping[str, Mapping[str, float]] = {
 REDUCED_JAW: Mapping[str, float] = {"AH": 0.6, "IH": 0.8}
 """Reduced vowels open less than their class."""
 
-_SEALING = {SEAL, "mouthPress", "mouthRollLower", "mouthRollUpper", "jawOpen", "mouthLowerDown", "mouthUpperUp"}
+_SEALING = {SEAL, "mouthPress", "mouthRollLower", "mouthRollUpper"}
+_OPENING = {"jawOpen", "mouthLowerDown", "mouthUpperUp"}  # a seal holds at any jaw, so p b m need not shut it
 _ROUNDING = {"mouthFunnel", "mouthPucker"}
 
 
@@ -71,9 +72,9 @@ def dominance(viseme: str, channel: str) -> float:
     (Cohen and Massaro, Modeling coarticulation in synthetic visual speech, 1993).
     """
     if viseme == "PP":
-        return 10.0 if channel in _SEALING else 1.0
+        return 3.0 if channel in _SEALING else 2.5 if channel in _OPENING else 1.0
     if viseme == "FF":
-        return 6.0 if channel in {"mouthRollLower", "mouthUpperUp", "jawOpen"} else 1.0
+        return {"mouthRollLower": 6.0, "mouthUpperUp": 6.0, "jawOpen": 4.0}.get(channel, 1.0)
     if channel in _ROUNDING and viseme in {"CH", "U", "O", "RR"}:
         return 3.0
     if viseme in {"kk", "DD", "nn", "TH"} and channel in _ROUNDING | {"mouthStretch", "mouthSmile"}:

@@ -1,0 +1,70 @@
+"""encode_speech: a voice becomes words and phones with times, and its prosody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from digitalme.artifacts import Speech, TimedLabel, Voice
+from digitalme.audio import sphinx
+from digitalme.audio.files import ANALYSIS_RATE, resample
+from digitalme.audio.prosody import level_db, pitch
+from digitalme.audio.words import spoken_words
+from digitalme.body.visemes import VISEME_OF_PHONE
+from digitalme.errors import InputError
+
+
+@dataclass(frozen=True)
+class EncodeSpeechConfig:
+    """How the sounds are found."""
+
+    transcript: str = ""
+    """What is said in the clip, when you know it: better lip-sync, above all in noise."""
+
+
+def encode_speech(voice: Voice, config: EncodeSpeechConfig) -> Speech:
+    """Phones that cover the clip, by the best way that the voice allows:
+
+    "given" by a synthesiser; "aligned" to known words; "recognised" words, then aligned; "acoustic" phones alone.
+    """
+    sound = resample(voice.samples, voice.rate, ANALYSIS_RATE)
+    level = level_db(sound, ANALYSIS_RATE)
+    hertz, voiced = pitch(sound, ANALYSIS_RATE)
+    text = config.transcript or voice.text
+    words: tuple[TimedLabel, ...] = ()
+    if voice.phones:
+        phones, method = voice.phones, "given"
+    else:
+        words, phones, method = _find(sound, spoken_words(text))
+    phones = _cover(phones, voice.seconds)
+    unknown = sorted({phone.label for phone in phones} - set(VISEME_OF_PHONE))
+    if unknown:
+        raise InputError(f"phones {', '.join(unknown)} are not ARPAbet without stress (AA, B, ..., SIL)")
+    return Speech(words, phones, voice.seconds, hertz, level, voiced, voice.language, method)
+
+
+def _find(sound: np.ndarray, words: list[str]) -> tuple[tuple[TimedLabel, ...], tuple[TimedLabel, ...], str]:
+    if words and (found := sphinx.align(sound, words)):
+        return *found, "aligned"
+    heard = sphinx.recognise(sound)
+    if heard and (found := sphinx.align(sound, heard)):
+        return *found, "recognised"
+    return (), sphinx.hear_phones(sound), "acoustic"
+
+
+def _cover(phones: tuple[TimedLabel, ...], seconds: float) -> tuple[TimedLabel, ...]:
+    """The phones over 0..seconds without gaps or overlaps; silence fills what is missing."""
+    covered: list[TimedLabel] = []
+    time = 0.0
+    for phone in sorted(phones, key=lambda phone: phone.start):
+        start, end = max(phone.start, time), min(phone.end, seconds)
+        if end <= start:
+            continue
+        if start > time:
+            covered.append(TimedLabel("SIL", time, start))
+        covered.append(TimedLabel(phone.label, start, end))
+        time = end
+    if time < seconds or not covered:
+        covered.append(TimedLabel("SIL", time, seconds))
+    return tuple(covered)
