@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import no_type_check
 
 import numpy as np
 from jaxtyping import Float, Float32, Int, Int32
@@ -41,6 +42,7 @@ INT_COLUMNS = 9
 F_RED, F_GREEN, F_BLUE, F_ALPHA, F_CUTOFF, F_SPECULAR, F_ROUGHNESS, F_WRAP, F_SOFT, F_RELIEF, F_SCATTER = range(11)
 FLOAT_COLUMNS = 11
 
+# Kernels also carry @no_type_check, so that the test run's shape checks leave them to numba.
 jit = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "arcp", "nsz", "reassoc"})
 
 _pools: dict[int, ThreadPoolExecutor] = {}
@@ -64,6 +66,7 @@ def in_parallel(work: Callable[[int, int], None], parts: int) -> None:
 
 
 @jit
+@no_type_check
 def project_vertices(positions, rotation, translation, focal, cx, cy, bias, view, pixels):
     """World positions (v, 3) to camera frame `view` (v, 3) and `pixels` (v, 3): x, y in pixels and 1 / depth."""
     for i in range(positions.shape[0]):
@@ -80,6 +83,7 @@ def project_vertices(positions, rotation, translation, focal, cx, cy, bias, view
 
 
 @jit
+@no_type_check
 def rotate_vectors(vectors, rotation, out):
     """Unit vectors (v, 3) of the world, rotated into the camera frame."""
     for i in range(vectors.shape[0]):
@@ -89,6 +93,7 @@ def rotate_vectors(vectors, rotation, out):
 
 
 @jit
+@no_type_check
 def add_normals(positions, faces, normals):
     """Area-weighted vertex normals into `normals` (v, 3), which must be 0."""
     for f in range(faces.shape[0]):
@@ -108,11 +113,13 @@ def add_normals(positions, faces, normals):
 
 
 @jit
+@no_type_check
 def _snap(value):
     return np.int64(np.floor(min(max(value, -2.0e6), 2.0e6) * SUBPIXEL + 0.5))
 
 
 @jit
+@no_type_check
 def _emit(count, face, clip, ax, ay, az, bx, by, bz, cx, cy, cz, cull, width, height, corners, depths, source):
     """Store one triangle in pixels if it faces a side that is wanted and meets the picture; the new count."""
     x0, y0, x1, y1, x2, y2 = _snap(ax), _snap(ay), _snap(bx), _snap(by), _snap(cx), _snap(cy)
@@ -138,6 +145,7 @@ def _emit(count, face, clip, ax, ay, az, bx, by, bz, cx, cy, cz, cull, width, he
 
 
 @jit
+@no_type_check
 def assemble(
     faces, face_drawable, table, bias, view, pixels, focal, cx, cy, width, height, corners, depths, source, cut
 ):
@@ -199,6 +207,7 @@ def assemble(
 
 
 @jit
+@no_type_check
 def bin_triangles(corners, count, width, height, start, items):
     """Lists of triangles by tile: items[start[t]:start[t + 1]], in drawing order. Returns how many entries it takes;
     when `items` is too short for them nothing is filled in."""
@@ -236,6 +245,7 @@ def bin_triangles(corners, count, width, height, start, items):
 
 
 @jit
+@no_type_check
 def _top_left(ax, ay, bx, by):
     """0 for the top and left edges of a triangle of positive area (y down), which own the samples on them, else -1."""
     dx, dy = bx - ax, by - ay
@@ -245,6 +255,7 @@ def _top_left(ax, ay, bx, by):
 
 
 @jit
+@no_type_check
 def fill_ids(part, parts, perspective, corners, depths, source, start, items, width, height, face_id, bary, depth):
     """The nearest triangle at every pixel centre of this part's tiles."""
     columns = (width + TILE - 1) // TILE
@@ -288,6 +299,7 @@ def fill_ids(part, parts, perspective, corners, depths, source, start, items, wi
 
 
 @jit
+@no_type_check
 def sample_bilinear(texels, offset, width, height, u, v):
     """Four channels of a texture at (u, v) (0, 0 = top left corner), clamped at the border, each in 1/256 of a level.
 
@@ -311,6 +323,7 @@ def sample_bilinear(texels, offset, width, height, u, v):
 
 
 @jit
+@no_type_check
 def _spread(texel):
     """0xAABBGGRR to 0x00AA00BB00GG00RR."""
     wide = np.uint64(texel)
@@ -319,12 +332,14 @@ def _spread(texel):
 
 
 @jit
+@no_type_check
 def lane(total, k):
     """Channel k of a sampled texel, 0..255 as float32."""
     return np.float32((total >> np.uint64(16 * k)) & np.uint64(0xFFFF)) * np.float32(1 / 256)
 
 
 @jit
+@no_type_check
 def _level(textures, texture, u0, v0, u1, v1, u2, v2, pixel_area):
     """Mip level that fits a triangle, as a float: half the log2 of texels per pixel."""
     area = abs((u1 - u0) * (v2 - v0) - (u2 - u0) * (v1 - v0))
@@ -336,6 +351,7 @@ def _level(textures, texture, u0, v0, u1, v1, u2, v2, pixel_area):
 
 
 @jit
+@no_type_check
 def sample_mip(texels, textures, texture, level, u, v):
     """Channels (r, g, b, a), 0..255, between the two mip levels around `level`."""
     low = np.int64(level)
@@ -353,6 +369,7 @@ def sample_mip(texels, textures, texture, level, u, v):
 
 
 @jit
+@no_type_check
 def draw_tiles(
     part, parts, samples, linear, width, height,
     corners, depths, source, cut, start, items,
@@ -363,8 +380,8 @@ def draw_tiles(
 
     corner_uv (f, 3, 2); view, normals (v, 3) in the camera frame; colors (v, 4) in the working space, 0..1; light
     (v, 2) baked occlusion and key visibility; table, surface: one row for each drawable (I_* and F_*); textures (n, 4):
-    offset, width, height and number of mip levels; background, picture (h, w, 3) uint8. The working space is linear light when
-    `linear`, else sRGB; tile colours are 0..1.
+    offset, width, height and number of mip levels; background, picture (h, w, 3) uint8. The working space is linear
+    light when `linear`, else sRGB; tile colours are 0..1.
     """
     f32 = np.float32
     columns = (width + TILE - 1) // TILE
@@ -641,8 +658,8 @@ def rasterise_ids(
 
     points_px: x, y in pixels (y down, pixel centres at +0.5) and depth > 0, as from Camera.project; triangles with a
     corner at depth <= 0 are left out. Returns face index (-1 where nothing is), barycentrics of the face's three
-    corners (perspective-correct; plain linear ones when `perspective` is False, as for orthographic views and UV maps) and
-    depth (infinity where nothing is). `cull` leaves out back faces (clockwise in the picture seen with y up).
+    corners (perspective-correct; plain linear ones when `perspective` is False, as for orthographic views and UV maps)
+    and depth (infinity where nothing is). `cull` leaves out back faces (clockwise in the picture seen with y up).
     """
     points = np.ascontiguousarray(points_px, np.float32)
     faces = np.ascontiguousarray(faces, np.int32)

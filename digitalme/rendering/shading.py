@@ -6,6 +6,8 @@ Camera frame (OpenCV: +Y down, +Z away from the viewer); colours are linear ligh
 
 from __future__ import annotations
 
+from typing import no_type_check
+
 import numpy as np
 from numba import njit
 
@@ -29,6 +31,7 @@ SRGB_FROM_ROOT = (linear_to_srgb((np.arange(ENCODE_STEPS + 1) / ENCODE_STEPS) **
 
 
 @jit
+@no_type_check
 def decode_texel(level):
     """sRGB 0..255, between levels, to linear 0..1."""
     low = np.int64(min(max(level, np.float32(0)), np.float32(254.99)))
@@ -37,6 +40,7 @@ def decode_texel(level):
 
 
 @jit
+@no_type_check
 def encode_srgb(linear):
     """Linear 0..1 to sRGB 0..255."""
     root = np.sqrt(min(max(linear, np.float32(0)), np.float32(1)))
@@ -44,12 +48,14 @@ def encode_srgb(linear):
 
 
 @jit
+@no_type_check
 def _ramp(a, b, x):
     t = min(max((x - a) / (b - a), np.float32(0)), np.float32(1))
     return t * t * (np.float32(3) - np.float32(2) * t)
 
 
 @jit
+@no_type_check
 def lit_color(
     model, nx, ny, nz, tx, ty, tz, vx, vy, vz, red, green, blue, occlusion, visible,
     specular, roughness, wrap, soft, scatter, lamps, ambient,
@@ -123,6 +129,7 @@ def lit_color(
 
 
 @jit
+@no_type_check
 def toon_color(nx, ny, nz, vx, vy, vz, red, green, blue, specular, lamps, ambient):
     """Two warm shadow steps with narrow soft edges, after cel painting; colours in sRGB."""
     half = (nx * lamps[0, 0] + ny * lamps[0, 1] + nz * lamps[0, 2]) * np.float32(0.5) + np.float32(0.5)

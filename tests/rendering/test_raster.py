@@ -171,7 +171,7 @@ def test_lit_sphere_is_brightest_where_it_faces_the_lamp():
     # the camera looks along +Z: a lamp behind it, to the right and above in the picture (y runs down)
     light = Lighting((Lamp((0.6, -0.5, -1), (1, 1, 1)),), sky=(0, 0, 0), ground=(0, 0, 0))
     picture = draw(
-        [Drawable(ball.vertices + [0, 0, 2.0], ball.faces, color=(0.5,) * 3, surface=surface)],
+        [Drawable(ball.vertices + np.array([0, 0, 2.0]), ball.faces, color=(0.5,) * 3, surface=surface)],
         camera(256, 512.0),
         (0, 0, 0),
         light,
