@@ -177,8 +177,9 @@ def test_lit_sphere_is_brightest_where_it_faces_the_lamp():
         light,
     )
     y, x = np.argwhere(picture[..., 0] == picture[..., 0].max()).mean(0)
-    direction = np.array([0.6, -0.5]) / np.linalg.norm([0.6, -0.5, 1])
-    np.testing.assert_allclose([x, y], 128 + direction * 0.4 * 512 / 2, atol=3)
+    toward = np.array([0.6, -0.5, -1]) / np.linalg.norm([0.6, -0.5, 1])
+    point = toward * 0.4 + np.array([0, 0, 2.0])
+    np.testing.assert_allclose([x, y], 128 + 512 * point[:2] / point[2] - 0.5, atol=2)
 
 
 def test_mip_levels_keep_colour_beside_holes():
