@@ -13,7 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,6 @@ from digitalme.run import Given, Run, run
 from digitalme.store import Store, default_root
 
 LARGEST_PHOTO = 100 * 2**20
-LARGEST_VOICE = 500 * 2**20
 
 
 @dataclass(frozen=True)
@@ -121,8 +120,7 @@ def sources_of(selfie: Path | None, voice: Path | None, say: str) -> dict[str, A
     if voice is not None:
         from digitalme.audio.files import read_voice
 
-        read_source(voice, "voice", LARGEST_VOICE)
-        given["voice"] = read_voice(voice, text=say)
+        given["voice"] = replace(read_voice(voice), text=say)
     return given
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,16 +28,15 @@ def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def demo_run(demo_folder: Path):
     """Makes artifacts of the demo: call it with an artifact's name, get the artifact."""
-    from digitalme.audio.files import read_voice
-
     from digitalme.artifacts import Photo
+    from digitalme.audio.files import read_voice
     from digitalme.demo import demo_photo, demo_voice
     from digitalme.pipeline import read_pipeline
     from digitalme.run import run
     from digitalme.store import Store
 
     photo, (voice, words) = demo_photo(), demo_voice()
-    given = {"photo": Photo(photo.read_bytes(), photo.name), "voice": read_voice(voice, text=words)}
+    given = {"photo": Photo(photo.read_bytes(), photo.name), "voice": replace(read_voice(voice), text=words)}
 
     def make(artifact: str):
         return run(read_pipeline("default"), [artifact], store=Store(demo_folder), given=given).load(artifact)
