@@ -30,7 +30,7 @@ class GroomConfig:
     look: str = "studio"
     """How the avatar is meant to be shaded: "studio" or "photo" (the same character)."""
     hair: str = "auto"
-    """"photo" (a shell that shows the photo's hair), a style of strand cards, "bald", or "auto": what the photo shows."""
+    """"photo" (a shell that shows the photo's hair), strand cards (short, bob, long, ...), "bald", or "auto"."""
     outfit: str = "tshirt"
     """tshirt, hoodie, dress, skirt or none; coloured from the photo."""
     name: str = "avatar"
@@ -80,8 +80,8 @@ def hair_textures(style: str, palette: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def cloth_colors(portrait: Portrait) -> dict[str, tuple[float, float, float]]:
-    """"top" is the photo's cloth below the chin; "bottom" a dark blue that goes with anything."""
-    height, width = portrait.person.shape
+    """ "top" is the photo's cloth below the chin; "bottom" a dark blue that goes with anything."""
+    height = len(portrait.person)
     chin = portrait.landmarks[152, 1]
     face = np.linalg.norm(portrait.landmarks[152, :2] - portrait.landmarks[10, :2])
     below = np.arange(height)[:, None] > chin + 0.25 * face

@@ -16,7 +16,7 @@ from digitalme.body.model import load_body
 from digitalme.imaging.drawing import smoothstep
 
 IRIS_RADIUS = 0.0058
-"""Metres; adults differ by less than 0.4 mm, so it is set and not measured. The model's eyeballs are too big (16 mm)."""
+"""Metres; adults differ by under 0.4 mm: set, not measured. The model's eyeballs are too big (16 mm)."""
 
 
 def iris_share(eyeball: Float[np.ndarray, "n 3"]) -> float:
@@ -90,9 +90,7 @@ def with_eyes(avatar: Avatar, iris: tuple[float, float, float]) -> Avatar:
     """The avatar with painted irises of colour `iris` (sRGB 0..1) and lashes of single strokes."""
     radius = iris_share(avatar.mesh("eye_left").positions)
     lashes = avatar.mesh("lashes")
-    material = replace(
-        lashes.material, base_color=(1.0,) * 4, texture="lashes", alpha_mode="BLEND", alpha_cutoff=0.03
-    )
+    material = replace(lashes.material, base_color=(1.0,) * 4, texture="lashes", alpha_mode="BLEND", alpha_cutoff=0.03)
     groomed = replace(lashes, uvs=lash_uvs(lashes), material=material)
     meshes = tuple(groomed if mesh is lashes else mesh for mesh in avatar.meshes)
     textures = avatar.textures | {"eye": paint_eye(iris, radius), "lashes": paint_lashes()}

@@ -209,7 +209,9 @@ def dress(avatar: Avatar, vertices: Float[np.ndarray, "vertices 3"], outfit: str
         meshes.append(mesh)
     for name in names:
         whole = outfit == "dress"
-        meshes.append(sew(name, vertices, model, colors["bottom" if name in ("trousers", "skirt") and not whole else "top"]))
+        meshes.append(
+            sew(name, vertices, model, colors["bottom" if name in ("trousers", "skirt") and not whole else "top"])
+        )
     return replace(avatar, meshes=tuple(meshes))
 
 

@@ -88,7 +88,9 @@ def _hang(roots: Roots, hem: float, bangs: np.ndarray, tuck: float) -> Growth:
     """Hair that falls to the height `hem` (relative to the scalp's centre) with bangs over the forehead."""
     n = len(roots.azimuth)
     length = np.where(
-        bangs, _bang_length(roots), np.clip(roots.places[:, 1] - hem + 0.07 * np.sin(np.radians(roots.polar)), 0.05, 0.6)
+        bangs,
+        _bang_length(roots),
+        np.clip(roots.places[:, 1] - hem + 0.07 * np.sin(np.radians(roots.polar)), 0.05, 0.6),
     ) * roots.rng.uniform(0.95, 1.04, n)
     beside = np.abs(roots.azimuth) < 85
     jitter = roots.rng.normal(size=n)
@@ -123,7 +125,9 @@ def parted(roots: Roots) -> Growth:
     def target(places, t):
         usual = growth.target(places, t)
         inner = (np.abs(places[:, 0]) < 0.078) & (places[:, 1] > -0.05)
-        swept = np.stack([side * np.where(inner, 1.2, 0.1), np.where(inner, -0.45, -1.0), np.where(inner, -0.35, -0.1)], 1)
+        swept = np.stack(
+            [side * np.where(inner, 1.2, 0.1), np.where(inner, -0.45, -1.0), np.where(inner, -0.35, -0.1)], 1
+        )
         return np.where(front[:, None], swept, usual)
 
     return Growth(growth.length, growth.lift, 0.34, target, growth.width)
@@ -142,7 +146,10 @@ def _gathered(roots: Roots, ties: np.ndarray, bangs: np.ndarray, tail: float, fa
         past = reached | (t * length > way * 1.25)
         to_tie = ties - places
         to_tie /= np.maximum(np.linalg.norm(to_tie, axis=1, keepdims=True), 1e-6)
-        hang = np.stack([np.sign(ties[:, 0]) * 0.35, np.full(n, -1.0), np.where(ties[:, 2] < -0.05, -0.35, 0.0)], 1) + scatter
+        hang = (
+            np.stack([np.sign(ties[:, 0]) * 0.35, np.full(n, -1.0), np.where(ties[:, 2] < -0.05, -0.35, 0.0)], 1)
+            + scatter
+        )
         fringe = _falling(roots, 0.06 * roots.side, 0.22)
         return np.where(bangs[:, None], fringe, np.where(past[:, None], hang, to_tie))
 
@@ -284,7 +291,7 @@ def head_mesh(
 def paint_cap(palette: Float[np.ndarray, "3 3"], buzz: bool = False, size: int = 384) -> UInt8[np.ndarray, "h w 4"]:
     """The scalp's own hair over (azimuth, polar): covers skin between cards; alone it is a buzz cut."""
     u, v = np.meshgrid((np.arange(size) + 0.5) / size, (np.arange(size) + 0.5) / size)
-    azimuth, polar = (u * 2 + 1) * np.pi % (2 * np.pi) - np.pi, v * MAX_POLAR
+    polar = v * MAX_POLAR
     color, noise = strands(size, size, palette, 7, 3, 0.5)
     rng = np.random.default_rng(11)
     grain = rng.normal(size=(size, size))
@@ -317,7 +324,9 @@ def cap_mesh(scalp: Scalp, height: float = 0.003, azimuths: int = 48, polars: in
     return head_mesh("hair_cap", points[used], normals[used], uvs[used], renumber[faces], material)
 
 
-def ball(center: np.ndarray, radius: float, around: int = 12, down: int = 8) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def ball(
+    center: np.ndarray, radius: float, around: int = 12, down: int = 8
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Points, outward normals and triangles of a small sphere."""
     turn, tilt = np.meshgrid(np.linspace(0, 2 * np.pi, around + 1), np.linspace(0, np.pi, down))
     normals = np.stack([np.sin(tilt) * np.sin(turn), np.cos(tilt), np.sin(tilt) * np.cos(turn)], -1).reshape(-1, 3)
@@ -350,7 +359,9 @@ def card_meshes(scalp: Scalp, style: str, seed: int = 0) -> list[AvatarMesh]:
     meshes = [cap_mesh(scalp), head_mesh("hair", points, normals, uvs, faces, material)]
     if style == "bun":
         knot, knot_normals, knot_faces = ball(scalp.center + np.array([0, 0.092, -0.108]), 0.042, 20, 14)
-        twist = np.stack([np.linspace(0.02, 0.98, len(knot)) % 1, np.clip(0.25 + 0.4 * (knot_normals[:, 1] + 1) / 2, 0, 1)], 1)
+        twist = np.stack(
+            [np.linspace(0.02, 0.98, len(knot)) % 1, np.clip(0.25 + 0.4 * (knot_normals[:, 1] + 1) / 2, 0, 1)], 1
+        )
         meshes.append(head_mesh("hair_bun", knot, knot_normals, twist, knot_faces, material))
     return meshes
 

@@ -24,7 +24,9 @@ def hair_palette(portrait: Portrait) -> Float[np.ndarray, "3 3"]:
 
 def palette_of(color: tuple[float, float, float] | np.ndarray) -> Float[np.ndarray, "3 3"]:
     """Shade, body and shine made up from one hair colour."""
-    return np.stack([adjust(color, 1.1, 0.55), np.asarray(color, float), np.clip(adjust(color, 0.9, 1.35) + 0.03, 0, 1)])
+    return np.stack(
+        [adjust(color, 1.1, 0.55), np.asarray(color, float), np.clip(adjust(color, 0.9, 1.35) + 0.03, 0, 1)]
+    )
 
 
 def strands(

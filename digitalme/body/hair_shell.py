@@ -5,7 +5,7 @@ What the photo saw is projected; what it did not see is mirrored from beside it 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -63,9 +63,7 @@ def silhouette_reach(hair: np.ndarray, scalp: Scalp, camera: Camera) -> tuple[np
     for i in range(_BINS):
         if (bins == i).any():
             reach[i] = np.percentile(distance[bins == i], 99.5)
-    lowest = [
-        scalp.center[1] + (np.percentile(y[side], 1) * scale if side.any() else 0.0) for side in (x < 0, x >= 0)
-    ]
+    lowest = [scalp.center[1] + (np.percentile(y[side], 1) * scale if side.any() else 0.0) for side in (x < 0, x >= 0)]
     return reach, np.array(lowest)
 
 
@@ -148,7 +146,9 @@ def paint_shell(
 
     def blur(picture: np.ndarray, sigma: float) -> np.ndarray:
         shrink = 4 if sigma > 12 else 1
-        small = cv2.resize(picture.astype(np.float32), (width // shrink, height // shrink), interpolation=cv2.INTER_AREA)
+        small = cv2.resize(
+            picture.astype(np.float32), (width // shrink, height // shrink), interpolation=cv2.INTER_AREA
+        )
         wrapped = cv2.GaussianBlur(np.concatenate([small] * 3, 1), (0, 0), sigma / shrink)
         return cv2.resize(wrapped[:, width // shrink : 2 * (width // shrink)], (width, height))
 

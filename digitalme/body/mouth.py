@@ -1,7 +1,7 @@
 """The inside of the mouth: teeth and tongue at their anatomical places, teeth with gaps, a cavity that fades to dark.
 
-MakeHuman's stock teeth and tongue sit so that an open mouth is a red ball without upper teeth; and the photo's fit moves
-them with the lips. They are put back relative to the lips, in millimetres.
+MakeHuman's stock teeth and tongue sit so that an open mouth is a red ball without upper teeth; and the fit
+moves them with the lips. They are put back relative to the lips, in millimetres.
 """
 
 from __future__ import annotations

@@ -99,6 +99,14 @@ class Scalp:
         return moved
 
 
+def _sample(corners: Float[np.ndarray, "f 3 3"], steps: int) -> Float[np.ndarray, "s 3"]:
+    """Points spread evenly over triangles, `steps` + 1 along each edge."""
+    a, b = np.meshgrid(np.arange(steps + 1), np.arange(steps + 1))
+    a, b = a[a + b <= steps], b[a + b <= steps]
+    bary = np.stack([a, b, steps - a - b], 1) / steps
+    return np.einsum("fkc,sk->fsc", corners, bary).reshape(-1, 3)
+
+
 def build_scalp(vertices: Float[np.ndarray, "vertices 3"], model: BodyModel) -> Scalp:
     """The radius map of these bind-pose vertices. Farthest surface along each ray, by dense samples (0.1 s)."""
     head, body = model.parts["head"], model.parts["body"]
@@ -110,11 +118,9 @@ def build_scalp(vertices: Float[np.ndarray, "vertices 3"], model: BodyModel) -> 
     faces = faces[~np.isin(faces, ears).any(1)]
     near = faces[(vertices[faces][..., 1] > center[1] - 0.20).all(1)]
 
-    steps = 5
-    a, b = np.meshgrid(np.arange(steps + 1), np.arange(steps + 1))
-    a, b = a[a + b <= steps], b[a + b <= steps]
-    bary = np.stack([a, b, steps - a - b], 1) / steps
-    points = np.einsum("fkc,sk->fsc", vertices[near], bary).reshape(-1, 3)
+    corners = vertices[near]
+    size = np.linalg.norm(corners - np.roll(corners, 1, 1), axis=2).max(1)
+    points = np.concatenate([_sample(corners[size < 0.008], 5), _sample(corners[size >= 0.008], 24)])
     scalp = Scalp(center, np.zeros((_POLARS, _AZIMUTHS)), None, None, None)
     azimuth, polar = scalp.angles(points)
     seen = np.zeros((_POLARS, _AZIMUTHS), np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+from itertools import pairwise
 
 import numpy as np
 
@@ -25,7 +26,7 @@ def stroke_distance(points: np.ndarray, line: np.ndarray, half_widths: np.ndarra
     """Signed distance (n,) of points (n, d) to a polyline (m, d) whose half width runs through `half_widths`."""
     nearest = np.full(len(points), np.inf)
     places = np.linspace(0, 1, len(half_widths))
-    for i, (start, end) in enumerate(zip(line[:-1], line[1:], strict=True)):
+    for i, (start, end) in enumerate(pairwise(line)):
         along = end - start
         t = np.clip((points - start) @ along / max(along @ along, 1e-12), 0, 1)
         width = np.interp((i + t) / (len(line) - 1), places, half_widths)
