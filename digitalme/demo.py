@@ -5,6 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from digitalme.errors import MissingExtraError
+from digitalme.paths import asset
+
+DEMO_WORDS = (
+    "Hello! A moment ago I was only a photograph. Now I can move my lips, blink, and speak with my own voice. "
+    "Maybe we will meet again."
+)
 
 
 def demo_photo() -> Path:
@@ -19,5 +25,5 @@ def demo_photo() -> Path:
 
 
 def demo_voice() -> tuple[Path, str]:
-    """A clip of speech and its words."""
-    raise NotImplementedError
+    """A clip of speech (8 s, made by tools/make_demo_voice.py) and its words."""
+    return asset("demo_voice.ogg"), DEMO_WORDS

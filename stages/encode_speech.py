@@ -19,8 +19,8 @@ from digitalme.errors import InputError
 class EncodeSpeechConfig:
     """How the sounds are found."""
 
-    transcript: str = ""
-    """What is said in the clip, when you know it: better lip-sync, above all in noise."""
+    use_text: bool = True
+    """Align the voice's text where it is known; without it the sound alone decides."""
 
 
 def encode_speech(voice: Voice, config: EncodeSpeechConfig) -> Speech:
@@ -31,12 +31,11 @@ def encode_speech(voice: Voice, config: EncodeSpeechConfig) -> Speech:
     sound = resample(voice.samples, voice.rate, ANALYSIS_RATE)
     level = level_db(sound, ANALYSIS_RATE)
     hertz, voiced = pitch(sound, ANALYSIS_RATE)
-    text = config.transcript or voice.text
     words: tuple[TimedLabel, ...] = ()
-    if voice.phones:
+    if voice.phones and config.use_text:
         phones, method = voice.phones, "given"
     else:
-        words, phones, method = _find(sound, spoken_words(text))
+        words, phones, method = _find(sound, spoken_words(voice.text) if config.use_text else [])
     phones = _cover(phones, voice.seconds)
     unknown = sorted({phone.label for phone in phones} - set(VISEME_OF_PHONE))
     if unknown:

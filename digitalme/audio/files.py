@@ -20,8 +20,10 @@ ANALYSIS_RATE = 16_000
 _KINDS = "expected wav, mp3, m4a, flac, ogg or a video with sound"
 
 
-def read_voice(path: str | Path) -> Voice:
+def read_voice(path: str | Path, text: str = "", language: str = "en") -> Voice:
     """Decode a clip of at most LONGEST_SECONDS to mono at its own rate; stereo channels are averaged.
+
+    `text` is what is said in it, where that is known.
 
     Raises InputError for a file that is missing, empty, not sound, too short, too long, or silent. A file that says it
     is too long is refused from its header; one that does not say is refused as soon as the limit is passed.
@@ -52,7 +54,7 @@ def read_voice(path: str | Path) -> Voice:
     if loudest < SILENCE_DBFS:
         heard = "digital silence" if np.isinf(loudest) else f"{loudest:.0f} dBFS at its loudest"
         raise InputError(f"{path}: no voice in it ({heard}); record again closer to the microphone")
-    return Voice(samples, rate)
+    return Voice(samples, rate, text, language)
 
 
 def _check_length(path: Path, seconds: float) -> None:
