@@ -9,7 +9,6 @@ import io
 import json
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -20,6 +19,7 @@ from scipy.spatial.transform import Rotation
 
 from digitalme.artifacts import Avatar, AvatarMesh, Clip, Material, Morph, Performance, Skeleton
 from digitalme.errors import InputError
+from digitalme.exporters.options import DEFAULT, ExportConfig
 from digitalme.exporters.pose import head_clip, idle_clip, local_from_world, pose_clip, stand
 from digitalme.exporters.profiles import bone_name, mesh_name, with_speech_morphs
 from digitalme.spaces import linear_to_srgb, srgb_to_linear
@@ -34,25 +34,6 @@ _COMPONENTS = {
     5122: np.int16,
 }
 _WIDTH = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
-IMAGE_FORMATS = ("jpeg", "webp", "png")
-
-
-@dataclass(frozen=True)
-class GlbOptions:
-    """How a GLB is written."""
-
-    profile: str = "rpm"
-    """Bone names: "rpm" (Ready Player Me) or "mixamo" (the same with the prefix mixamorig:)."""
-    pose: str = "T"
-    """Bind pose: "T" or "A"."""
-    texture_size: int = 2048
-    """Longest side of a texture, pixels; larger ones are made smaller."""
-    image_format: str = "jpeg"
-    """Opaque textures as "jpeg", "png" or "webp" (half the size; needs EXT_texture_webp in the loader)."""
-    clip_rate: float = 30.0
-    """Frames a second of the performance in the file."""
-    clip_seconds: float = 60.0
-    """So much of a longer performance is baked into the file; performance.json has it all."""
 
 
 class _Chunk:
@@ -110,21 +91,21 @@ def write_glb(
     avatar: Avatar,
     performance: Performance | None,
     path: Path,
-    options: GlbOptions = GlbOptions(),
+    config: ExportConfig = DEFAULT,
 ) -> None:
     """Write `avatar` as a GLB that loads wherever a Ready Player Me avatar does.
 
-    It stands on the ground in `options.pose`, carries 52 ARKit morphs, 15 visemes and 5 extras on every mesh that they
+    It stands on the ground in `config.pose`, carries 52 ARKit morphs, 15 visemes and 5 extras on every mesh that they
     move, and the clips "performance" (where one is given), "idle" and "T-pose".
     """
-    ready = with_speech_morphs(stand(avatar, options.pose))
+    ready = with_speech_morphs(stand(avatar, config.pose))
     clips = [idle_clip(), pose_clip(ready, "T")]
-    document, data = to_gltf(ready, options, clips, performance)
+    document, data = to_gltf(ready, config, clips, performance)
     write_glb_file(path, document, data)
 
 
 def to_gltf(
-    avatar: Avatar, options: GlbOptions, clips: Iterable[Clip], performance: Performance | None = None
+    avatar: Avatar, config: ExportConfig, clips: Iterable[Clip], performance: Performance | None = None
 ) -> tuple[dict, bytes]:
     """The glTF JSON and its binary buffer for an avatar as it is: no pose is changed, no morph added.
 
@@ -138,8 +119,8 @@ def to_gltf(
     blended = {m.material.texture for m in avatar.meshes if m.material.alpha_mode != "OPAQUE"}
     for key, picture in avatar.textures.items():
         keep_alpha = key in blended and picture.ndim == 3 and picture.shape[2] == 4
-        image_format = "png" if keep_alpha and options.image_format == "jpeg" else options.image_format
-        data = _encode(picture if keep_alpha else picture[..., :3], image_format, options.texture_size)
+        image_format = "png" if keep_alpha and config.image_format == "jpeg" else config.image_format
+        data = _encode(picture if keep_alpha else picture[..., :3], image_format, config.texture_size)
         images.append({"name": key, "mimeType": f"image/{image_format}", "bufferView": chunk.view(data)})
         if image_format == "webp":
             extensions.add("EXT_texture_webp")
@@ -162,7 +143,7 @@ def to_gltf(
     ]
     nodes[0]["children"] = [int(i) for i in nodes[0]["children"]]
     for i, name in enumerate(skeleton.names):
-        node = {"name": bone_name(name, options.profile)} | _transform(local[i])
+        node = {"name": bone_name(name, config.profile)} | _transform(local[i])
         children = [first_joint + int(child) for child in np.flatnonzero(skeleton.parents == i)]
         nodes.append(node | ({"children": children} if children else {}))
     inverse = np.linalg.inv(skeleton.world_from_joint.astype(np.float64)).astype(np.float32)
@@ -181,14 +162,14 @@ def to_gltf(
     joint_node = {name: first_joint + i for i, name in enumerate(skeleton.names)}
     animations = []
     if performance is not None:
-        seconds = min(performance.seconds, options.clip_seconds)
+        seconds = min(performance.seconds, config.clip_seconds)
         shown = Performance(
             performance.rate,
             {name: curve[: round(seconds * performance.rate)] for name, curve in performance.curves.items()},
             performance.head[: round(seconds * performance.rate)],
             {},
         )
-        clip = head_clip(shown, options.clip_rate)
+        clip = head_clip(shown, config.clip_rate)
         animations.append(_animation(chunk, clip, skeleton, local, joint_node, avatar, first_mesh, shown))
     animations += [_animation(chunk, clip, skeleton, local, joint_node, avatar, first_mesh) for clip in clips]
 
@@ -218,8 +199,6 @@ def to_gltf(
 
 
 def _encode(picture: np.ndarray, image_format: str, size: int) -> bytes:
-    if image_format not in IMAGE_FORMATS:
-        raise InputError(f"image format '{image_format}' is not known; expected one of {', '.join(IMAGE_FORMATS)}")
     scale = size / max(picture.shape[:2])
     if scale < 1:
         shape = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))

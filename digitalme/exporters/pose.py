@@ -10,11 +10,7 @@ from jaxtyping import Float, Float32
 from scipy.spatial.transform import Rotation
 
 from digitalme.artifacts import Avatar, AvatarMesh, Clip, Morph, Performance, Skeleton
-from digitalme.errors import InputError
 from digitalme.spaces import rotation_from_euler
-
-POSES = ("T", "A")
-"""T: arms level, palms down, legs straight. A: the same with the arms 45 degrees down."""
 
 NECK_SHARE = 0.4
 """How much of a head turn the neck takes; the head's own joint does the rest."""
@@ -83,11 +79,10 @@ def rebind(avatar: Avatar, world_from_joint: Float[np.ndarray, "j 4 4"]) -> Avat
 def stand(avatar: Avatar, pose: str = "T") -> Avatar:
     """The avatar on the ground (y = 0) in a T- or A-pose, ready to be a file's bind pose.
 
+    T: arms level, palms down, legs straight. A: the same with the arms 45 degrees down.
     `about["head_lift"]` says how many metres the head rose above the body model's place: subtract it to look at the
     file with the portrait's camera.
     """
-    if pose not in POSES:
-        raise InputError(f"pose '{pose}' is not known; expected one of {', '.join(POSES)}")
     skeleton = avatar.skeleton
     bind = skeleton.world_from_joint.astype(np.float64)
     goal = _goal_rotations(skeleton, pose)

@@ -7,9 +7,6 @@ from dataclasses import replace
 import numpy as np
 
 from digitalme.artifacts import Avatar, AvatarMesh, Morph
-from digitalme.errors import InputError
-
-PROFILES = ("rpm", "mixamo")
 
 _MESH_NAMES = {"head": "Wolf3D_Head", "body": "Wolf3D_Body", "teeth": "Wolf3D_Teeth", "eye_left": "EyeLeft",
                "eye_right": "EyeRight", "hair": "Wolf3D_Hair", "glasses": "Wolf3D_Glasses",
@@ -25,8 +22,6 @@ def mesh_name(name: str) -> str:
 
 
 def bone_name(name: str, profile: str) -> str:
-    if profile not in PROFILES:
-        raise InputError(f"profile '{profile}' is not known; expected one of {', '.join(PROFILES)}")
     return f"mixamorig:{name}" if profile == "mixamo" else name
 
 

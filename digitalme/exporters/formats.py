@@ -1,0 +1,44 @@
+"""The table of file formats, and writing several of them into a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from digitalme.artifacts import Avatar, Performance
+from digitalme.errors import InputError
+from digitalme.events import progress
+from digitalme.exporters.options import ExportConfig
+
+Writer = Callable[[Avatar, Performance | None, Path, ExportConfig], list[Path]]
+
+
+def _glb(avatar: Avatar, performance: Performance | None, folder: Path, config: ExportConfig) -> list[Path]:
+    from digitalme.exporters.glb import write_glb
+
+    path = folder / "avatar.glb"
+    write_glb(avatar, performance, path, config)
+    return [path]
+
+
+EXPORTERS: dict[str, Writer] = {"glb": _glb}
+"""Format name to a function that writes into a folder and returns the files that it made."""
+
+
+def export_files(
+    avatar: Avatar, performance: Performance | None, folder: Path, config: ExportConfig
+) -> dict[str, Path]:
+    """Write every format of `config.formats` into `folder`; returns the files by name.
+
+    Raises InputError where the folder cannot be written.
+    """
+    files: dict[str, Path] = {}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for done, name in enumerate(config.formats):
+            progress(done, len(config.formats))
+            files |= {path.name: path for path in EXPORTERS[name](avatar, performance, folder, config)}
+    except (PermissionError, FileExistsError, NotADirectoryError) as error:
+        raise InputError(f"{folder}: cannot be written ({error.strerror}); choose another --out") from None
+    progress(len(config.formats), len(config.formats))
+    return files

@@ -1,0 +1,49 @@
+"""What a user may choose about exported files: the knobs of the export stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from digitalme.errors import InputError
+
+FORMATS = ("glb",)
+PROFILES = ("rpm", "mixamo")
+POSES = ("T", "A")
+IMAGE_FORMATS = ("jpeg", "webp", "png")
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """Formats, and how they are written."""
+
+    formats: tuple[str, ...] = ("glb",)
+    """Which files to write, one per format."""
+    profile: str = "rpm"
+    """Bone names: "rpm" (Ready Player Me) or "mixamo" (the same with the prefix mixamorig:)."""
+    pose: str = "T"
+    """Bind pose: "T" (arms level) or "A" (arms 45 degrees down)."""
+    texture_size: int = 2048
+    """Longest side of a texture, pixels; larger ones are made smaller."""
+    image_format: str = "jpeg"
+    """Opaque textures as "jpeg", "png" or "webp" (half the size; the loader needs EXT_texture_webp)."""
+    clip_rate: float = 30.0
+    """Frames a second of the performance in the file."""
+    clip_seconds: float = 60.0
+    """So much of a longer performance goes into the file; performance.json has it all."""
+
+    def __post_init__(self) -> None:
+        for name in self.formats:
+            _one_of("format", name, FORMATS)
+        _one_of("profile", self.profile, PROFILES)
+        _one_of("pose", self.pose, POSES)
+        _one_of("image_format", self.image_format, IMAGE_FORMATS)
+        if not 16 <= self.texture_size <= 8192:
+            raise InputError(f"texture_size is {self.texture_size}; expected 16 to 8192 pixels")
+
+
+def _one_of(what: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise InputError(f"{what} '{value}' is not known; expected one of {', '.join(known)}")
+
+
+DEFAULT = ExportConfig()
