@@ -94,7 +94,7 @@ def demo(
     out: Path = Path("demo"),
     options: OmitArgPrefixes[BuildOptions] = BuildOptions(),
 ) -> None:
-    """Build the demo: a NASA portrait in the public domain, and a voice from a CC0 voice model.
+    """Build the demo: a NASA portrait in the public domain, and a synthetic voice.
 
     Args:
         out: The folder to write to.
