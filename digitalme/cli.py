@@ -79,7 +79,7 @@ def build(
     Args:
         selfie: A photo of one person: JPEG, PNG, HEIC, WebP and others.
         voice: A clip of speech: WAV, MP3, M4A, FLAC, OGG. Without one only the avatar is built.
-        say: The words of the clip, where you know them: the lips then follow them more closely.
+        say: The words of the clip: the lips then follow them more closely. Without --voice a synthesiser speaks them.
         out: The folder to write to. Default: a folder named after the selfie, in the current one.
         face: Which face to take where the photo shows several, counted from the left, from 1.
         options: How to run.
@@ -111,13 +111,15 @@ def _build(selfie: Path, voice: Path | None, say: str, out: Path, options: Build
     from digitalme.events import ProgressBar
 
     shortcuts = {name: value for name, value in (("size", options.size), ("fps", options.fps)) if value is not None}
+    pipeline = options.pipeline
+    if say and voice is None:
+        extra = {**extra, "speak": {"text": say}}
+        pipeline = "say" if pipeline == "default" else pipeline
     settings = product.merged(
         product.look_settings(options.look), {"render": shortcuts} if shortcuts else {}, extra, _settings(options)
     )
     with ProgressBar(options.quiet) as bar:
-        how = product.How(
-            options.pipeline, options.store, settings, options.until, options.redo_from, _uses(options.use), bar
-        )
+        how = product.How(pipeline, options.store, settings, options.until, options.redo_from, _uses(options.use), bar)
         done = product.build(selfie, voice, say, out, how)
     for path in sorted(out.iterdir()):
         if path.is_file():

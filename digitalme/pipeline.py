@@ -214,15 +214,11 @@ def read_pipeline(name: str) -> Pipeline:
 
     `[sources]` maps a name to an artifact type; `[stages]` an artifact to the stage that makes it, or to a table of
     the stage and its renames; `[knobs.STAGE]` sets knobs; `outputs` lists the files that a build hands over.
-    A stage is a name in digitalme.stages, or `module:function`.
+    A stage is a name in digitalme.stages, or `module:function`. `extends` names a pipeline to start from; a source of
+    it that a stage makes here is no source any more.
     """
-    path = Path(name) if name.endswith(".toml") else config_path("pipelines") / f"{name}.toml"
-    if not path.is_file():
-        shipped = ", ".join(sorted(each.stem for each in config_path("pipelines").glob("*.toml")))
-        raise InputError(f"no pipeline '{name}': expected a TOML file, or one of: {shipped}")
-    about = read_toml(path)
-    if unknown := set(about) - {"sources", "stages", "knobs", "outputs"}:
-        raise InputError(f"{path}: unknown section {_listed(unknown)}; expected sources, stages, knobs, outputs")
+    path = _pipeline_path(name)
+    about = _read_tables(path)
     stages, renames = {}, {}
     for artifact, entry in about.get("stages", {}).items():
         entry = {"stage": entry} if isinstance(entry, str) else dict(entry)
@@ -236,6 +232,28 @@ def read_pipeline(name: str) -> Pipeline:
             )
         sources[source] = getattr(artifacts, kind)
     return Pipeline.of(stages, sources, renames, about.get("knobs", {}), about.get("outputs", ()))
+
+
+def _pipeline_path(name: str) -> Path:
+    path = Path(name) if name.endswith(".toml") else config_path("pipelines") / f"{name}.toml"
+    if not path.is_file():
+        shipped = ", ".join(sorted(each.stem for each in config_path("pipelines").glob("*.toml")))
+        raise InputError(f"no pipeline '{name}': expected a TOML file, or one of: {shipped}")
+    return path
+
+
+def _read_tables(path: Path) -> dict[str, Any]:
+    about = read_toml(path)
+    expected = {"extends": str, "sources": dict, "stages": dict, "knobs": dict, "outputs": list}
+    for name, value in about.items():
+        if name not in expected or not isinstance(value, expected[name]):
+            raise InputError(f"{path}: cannot use '{name}'; expected tables sources, stages, knobs and a list outputs")
+    if "extends" not in about:
+        return about
+    base = _read_tables(_pipeline_path(about["extends"]))
+    merged = {name: {**base.get(name, {}), **about.get(name, {})} for name in ("sources", "stages", "knobs")}
+    merged["sources"] = {name: kind for name, kind in merged["sources"].items() if name not in merged["stages"]}
+    return {**merged, "outputs": about.get("outputs", base.get("outputs", []))}
 
 
 def _stage_function(name: str, path: Path) -> Callable[..., Any]:
