@@ -14,8 +14,9 @@ from jaxtyping import Float, Float32, Int, Int32, UInt8
 from digitalme.artifacts.avatar import Avatar, AvatarMesh, Material, Morph, Skeleton
 from digitalme.body.model import BodyModel, Part, load_body
 
-HEAD_UV_BOX = (0.636, 0.143, 0.363, 0.68)
-"""(u0, v0, width, height) of the head's island in the body's UV atlas."""
+HEAD_UV_BOX = (0.636, 0.143165, 0.363, 0.68)
+"""(u0, v0, width, height) of the head's island in the body's UV atlas, centred on the face's middle line: turned
+upside down it is the mirror image."""
 
 _FINGERS = {"Thumb": "finger1", "Index": "finger2", "Middle": "finger3", "Ring": "finger4", "Pinky": "finger5"}
 
