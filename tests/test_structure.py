@@ -22,6 +22,8 @@ LAYERS = [
     {"stages"},
 ]
 """A module imports from its own layer and from those above it here."""
+ALLOWED = {("digitalme/geometry/fit.py", "body"): "it fits the body model"}
+"""Steps over the order, each with its reason."""
 RUNNER = [{"store", "config", "fingerprint"}, {"pipeline"}, {"run"}]
 """The runner knows no stage: it stands on errors, events, paths and the artifacts' names."""
 TOP = {"cli", "product", "report", "demo", "doctor", "licenses"}
@@ -52,6 +54,8 @@ def part_of(path: Path) -> str:
 def test_import_order(path):
     part = part_of(path)
     for imported in imports_at_top(path):
+        if (str(path.relative_to(ROOT)), imported) in ALLOWED:
+            continue
         if part in RANK:
             assert imported in RANK, f"{part} stands below {imported}"
             assert RANK[imported] <= RANK[part], f"{part} imports {imported}, which stands above it"
