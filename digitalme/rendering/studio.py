@@ -1,0 +1,259 @@
+"""Portraits of an avatar: the studio look (soft lamps, skin, eyes, hair) and the moe look (cel shading, outlines).
+
+`Studio(avatar)` prepares once; its `picture` costs a pose and a frame. `render_avatar` is the same in one call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from digitalme.artifacts import Avatar, AvatarMesh, Camera
+from digitalme.rendering.pose import Rig
+from digitalme.rendering.scene import Drawable, Lamp, Lighting, Scene, Surface
+from digitalme.rendering.visibility import Visibility, bake_visibility
+from digitalme.spaces import CAMERA_FROM_WORLD_FRONT, rotation_from_euler
+
+# Lamps in the frame of a camera that stands in front: +X picture right, +Y up, +Z towards the camera.
+KEY = (0.45, 0.62, 0.80)
+FILL = (-0.75, 0.10, 0.85)
+RIM_LEFT = (-0.80, 0.45, -0.75)
+RIM_RIGHT = (0.85, 0.35, -0.65)
+
+SURFACES = {
+    "skin": Surface("lit", specular=0.30, roughness=0.52, wrap=0.40, soft=0.52, scatter=0.30),
+    "eye": Surface("eye", specular=1.0, roughness=0.22, wrap=0.5, soft=0.45),
+    "teeth": Surface("lit", specular=0.5, roughness=0.32, wrap=0.5, soft=0.45),
+    "tongue": Surface("lit", specular=0.35, roughness=0.40, wrap=0.5, soft=0.40),
+    "mouth": Surface("lit", specular=0.15, roughness=0.60, wrap=0.5, soft=0.40),
+    "lash": Surface("lit", specular=0.0, roughness=0.9, soft=0.6),
+    "hair": Surface("hair", specular=0.42, roughness=0.5, wrap=0.45, soft=0.42),
+    "cloth": Surface("lit", specular=0.06, roughness=0.8, wrap=0.35, soft=0.30),
+    "glass": Surface("lit", specular=0.9, roughness=0.18, wrap=0.2, soft=0.2),
+}
+INSIDE_MOUTH = ("teeth", "tongue", "mouth")
+DRAW_ORDER = {"OPAQUE": 0, "MASK": 1, "BLEND": 2}
+OUTLINE = 0.0026
+"""Width of the moe look's outline, as a part of the picture's height."""
+
+
+def portrait_camera(
+    avatar: Avatar, yaw: float = 0.0, pitch: float = 0.0, width: int = 512, height: int = 512, span: float = 0.46
+) -> Camera:
+    """A head and shoulders camera, 1.6 m away; `span`: metres that the picture is high at the head.
+
+    yaw > 0 walks round to the person's left, pitch > 0 looks from above; both radians.
+    """
+    bones = avatar.skeleton
+    place = {name: bones.world_from_joint[bones.names.index(name), :3, 3] for name in ("Head", "LeftEye", "RightEye")}
+    eyes = (place["LeftEye"] + place["RightEye"]) / 2
+    target = np.array([eyes[0], eyes[1] - 0.11 * span, (eyes[2] + 2 * place["Head"][2]) / 3], float)
+    turn = rotation_from_euler(pitch, yaw, 0.0)
+    distance = 1.6
+    position = target + turn @ np.array([0, 0, distance])
+    rotation = CAMERA_FROM_WORLD_FRONT @ turn.T
+    return Camera(height * distance / span, width, height, np.column_stack([rotation, -rotation @ position]))
+
+
+def backdrop(
+    width: int, height: int, tint: tuple[float, float, float] = (0.80, 0.785, 0.77)
+) -> UInt8[np.ndarray, "h w 3"]:
+    """A paper backdrop with the pool of light that a lamp behind the sitter makes, out of focus; sRGB."""
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    x, y = (x + 0.5) / width - 0.5, (y + 0.5) / height - 0.42
+    pool = np.exp(-((x / 0.55) ** 2 + (y / 0.62) ** 2))
+    level = 0.70 + 0.32 * pool
+    picture = level[..., None] * np.array(tint, np.float32) * 255
+    # half a level of fixed noise: a gradient this smooth shows its steps otherwise
+    picture += np.random.default_rng(7).uniform(-0.5, 0.5, (height, width, 1))
+    return np.clip(picture, 0, 255).astype(np.uint8)
+
+
+class Studio:
+    """An avatar before the camera, prepared once: rig, drawables, textures, baked light."""
+
+    def __init__(self, avatar: Avatar, look: str | None = None):
+        self.avatar = avatar
+        self.look = look or avatar.look
+        self.rig = Rig(avatar)
+        self._order = sorted(range(len(avatar.meshes)), key=lambda i: DRAW_ORDER[avatar.meshes[i].material.alpha_mode])
+        rest = self.rig.pose({})
+        bones = avatar.skeleton
+        self._head = bones.world_from_joint[bones.names.index("Head"), :3, 3]
+        self._visibility = None if self.look == "moe" else self._bake(rest)
+        self._light_key: tuple | None = None
+        self.drawables = [self._drawable(avatar.meshes[i], rest[i]) for i in self._order]
+        self._hulls: list[tuple[Drawable, int, np.ndarray]] = []
+        if self.look == "moe":
+            for i in self._order:
+                hull = _outline(avatar.meshes[i])
+                if hull is not None:
+                    self._hulls.append((hull[0], i, hull[1]))
+        self.scene = Scene([*self.drawables, *(hull for hull, _, _ in self._hulls)])
+        self._backdrops: dict[tuple[int, int], np.ndarray] = {}
+
+    def picture(
+        self,
+        camera: Camera,
+        weights: Mapping[str, float],
+        head: Sequence[float] = (0.0, 0.0, 0.0),
+        background: tuple[float, float, float] | UInt8[np.ndarray, "h w 3"] | None = None,
+        supersample: int = 2,
+    ) -> UInt8[np.ndarray, "h w 3"]:
+        """The avatar with these face weights and this head turn (pitch, yaw, roll); lamps stand by the camera."""
+        posed = self.rig.pose(weights, head)
+        for drawable, i in zip(self.drawables, self._order, strict=True):
+            drawable.positions, drawable.normals = posed[i].positions, posed[i].normals
+        outline = OUTLINE * camera.height * np.linalg.norm(camera.position - self._head) / camera.focal_px
+        for hull, i, width in self._hulls:
+            hull.positions = posed[i].positions + posed[i].normals * (width * outline)
+        if background is None:
+            size = (camera.width, camera.height)
+            if size not in self._backdrops:
+                tint = (0.97, 0.91, 0.91) if self.look == "moe" else (0.80, 0.785, 0.77)
+                self._backdrops[size] = backdrop(*size, tint)
+            background = self._backdrops[size]
+        lighting = studio_lighting(camera)
+        self._shade(lighting, head)
+        return self.scene.draw(camera, background, lighting, supersample)
+
+    def _bake(self, rest: list) -> Visibility:
+        meshes = self.avatar.meshes
+        start = np.cumsum([0, *(len(mesh.positions) for mesh in meshes)])
+        faces = np.concatenate([mesh.faces + np.int32(s) for mesh, s in zip(meshes, start, strict=False)])
+        casts = np.concatenate([_casts_shadow(mesh, self.avatar.textures) for mesh in meshes])
+        bones = self.avatar.skeleton
+        center = bones.world_from_joint[bones.names.index("LeftEye"), :3, 3].astype(float) * [0, 1, 0]
+        center[2] = bones.world_from_joint[bones.names.index("Head"), 2, 3] + 0.03
+        positions = np.concatenate([posed.positions for posed in rest])
+        return bake_visibility(positions, np.concatenate([p.normals for p in rest]), faces, casts, center)
+
+    def _shade(self, lighting: Lighting, head: Sequence[float]) -> None:
+        """Give the drawables the light of the baked visibility: lamps turned into the head's frame."""
+        if self._visibility is None:
+            return
+        key = next(lamp for lamp in lighting.lamps if lamp.key)
+        turned = rotation_from_euler(*head).T @ np.asarray(key.direction)
+        turned /= np.linalg.norm(turned)
+        if self._light_key is not None and np.dot(turned, self._light_key) > np.cos(np.radians(1.0)):
+            return  # within a degree of the light that is there
+        self._light_key = turned
+        visible = self._visibility.of_lamp(turned)
+        occlusion = np.clip(0.15 + 0.94 * self._visibility.occlusion, 0, 1)
+        start = np.cumsum([0, *(len(mesh.positions) for mesh in self.avatar.meshes)])
+        for drawable, i in zip(self.drawables, self._order, strict=True):
+            part = slice(start[i], start[i + 1])
+            light = np.stack([occlusion[part], visible[part]], 1).astype(np.float32)
+            kind = self.avatar.meshes[i].material.kind
+            if kind in INSIDE_MOUTH:
+                light = self._mouth_light(self.avatar.meshes[i])
+            elif kind == "eye":
+                light = 0.45 + 0.55 * light  # lids move: half of the shade only
+            drawable.light = light
+
+    def _mouth_light(self, mesh: AvatarMesh) -> Float32[np.ndarray, "v 2"]:
+        """Light falls off with depth behind the lips, as the closed mouth of the bind pose says nothing about it."""
+        if mesh.name == "sockets":
+            return np.full((len(mesh.positions), 2), 0.5, np.float32)
+        lips = self._lip_depth()
+        fade = np.exp(-np.clip(lips - mesh.positions[:, 2] - 0.004, 0, None) / 0.016)
+        power = {"teeth": 0.35, "tongue": 0.5}.get(mesh.material.kind, 1.0)
+        return np.repeat((fade**power)[:, None], 2, 1).astype(np.float32)
+
+    def _lip_depth(self) -> float:
+        """z of the lips: the front of what mouthPucker moves, else of the head."""
+        head = next((m for m in self.avatar.meshes if m.name == "head"), self.avatar.meshes[0])
+        moved = head.morphs.get("mouthPucker")
+        points = head.positions[moved.index] if moved is not None and len(moved.index) else head.positions
+        return float(np.quantile(points[:, 2], 0.9))
+
+    def _drawable(self, mesh: AvatarMesh, posed) -> Drawable:
+        material = mesh.material
+        textures = self.avatar.textures
+        surface = SURFACES[material.kind]
+        if self.look == "moe":
+            flat = material.kind in ("eye", "lash", *INSIDE_MOUTH)
+            surface = Surface("unlit") if flat else Surface("toon", specular=0.0)
+        elif material.kind in ("glass", "cloth"):
+            surface = replace(surface, roughness=material.roughness)
+        texture = textures.get(material.texture) if material.texture else None
+        relief = textures.get(material.normal_texture) if material.normal_texture else None
+        if self.look == "moe" and relief is not None:
+            relief = None
+        return Drawable(
+            posed.positions, mesh.faces, posed.normals, mesh.uvs, texture, relief,
+            color=material.base_color, surface=surface, blend=material.alpha_mode.lower(),
+            alpha_cutoff=material.alpha_cutoff, cull=not material.double_sided,
+            flip_back_normals=material.kind != "hair", depth_write=material.alpha_mode != "BLEND",
+        )  # fmt: skip
+
+
+def studio_lighting(camera: Camera) -> Lighting:
+    """Soft lamps that stand by the camera: key from the upper right, cool fill, an edge light on either side."""
+    to_world = camera.camera_from_world[:, :3].T @ np.diag([1.0, -1.0, -1.0])
+
+    def lamp(direction: tuple[float, float, float], color: tuple[float, float, float], key: bool = False) -> Lamp:
+        return Lamp(tuple(to_world @ np.array(direction)), color, key)
+
+    return Lighting(
+        (
+            lamp(KEY, (0.98, 0.90, 0.82), key=True),
+            lamp(FILL, (0.20, 0.22, 0.26)),
+            lamp(RIM_LEFT, (0.34, 0.36, 0.40)),
+            lamp(RIM_RIGHT, (0.30, 0.27, 0.24)),
+        ),
+        sky=(0.36, 0.355, 0.36),
+        ground=(0.24, 0.20, 0.18),
+    )
+
+
+def _casts_shadow(mesh: AvatarMesh, textures: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Triangles (f,) that hold light back: not lashes, glass or what lies in the mouth, nor transparent hair."""
+    if mesh.material.kind in ("lash", "glass", "eye", *INSIDE_MOUTH):
+        return np.zeros(len(mesh.faces), bool)
+    texture = textures.get(mesh.material.texture) if mesh.material.texture else None
+    if mesh.material.alpha_mode == "OPAQUE" or texture is None or texture.shape[2] < 4:
+        return np.ones(len(mesh.faces), bool)
+    middle = mesh.uvs[mesh.faces].mean(1)
+    size = np.array(texture.shape[1::-1])
+    column, row = np.clip((middle * size).astype(int), 0, size - 1).T
+    return texture[row, column, 3] > 127
+
+
+def _outline(mesh: AvatarMesh) -> tuple[Drawable, Float32[np.ndarray, "v 1"]] | None:
+    """The inverted hull of a mesh and its width at each vertex: none around the eyes and the mouth."""
+    if mesh.material.kind in ("eye", "lash", "glass", *INSIDE_MOUTH) or mesh.material.alpha_mode != "OPAQUE":
+        return None
+    width = np.ones(len(mesh.positions), np.float32)
+    for name in ("eyeBlinkLeft", "eyeBlinkRight", "mouthPucker", "mouthFunnel", "mouthClose"):
+        if name in mesh.morphs:
+            morph = mesh.morphs[name]
+            moved = np.linalg.norm(morph.delta, axis=1)
+            width[morph.index] *= np.clip(1 - moved / max(0.25 * moved.max(), 1e-6), 0, 1)
+    ink = {"skin": 0.42, "hair": 0.42, "cloth": 0.45}.get(mesh.material.kind, 0.4)
+    color = tuple(float(c) * ink for c in mesh.material.base_color[:3])
+    hull = Drawable(mesh.positions, mesh.faces[:, ::-1], color=color, surface=Surface("unlit"))
+    return hull, width[:, None]
+
+
+_last: list[Studio] = []
+
+
+def render_avatar(
+    avatar: Avatar,
+    camera: Camera,
+    weights: Mapping[str, float],
+    head: Sequence[float] = (0.0, 0.0, 0.0),
+    look: str | None = None,
+    background: tuple[float, float, float] | UInt8[np.ndarray, "h w 3"] | None = None,
+) -> UInt8[np.ndarray, "h w 3"]:
+    """One picture of an avatar. `look`: "studio" or "moe", the avatar's own by default.
+
+    The last avatar's preparation is kept, so that frames of a film may be asked for one by one.
+    """
+    if not _last or _last[0].avatar is not avatar or (look or avatar.look) != _last[0].look:
+        _last[:] = [Studio(avatar, look)]
+    return _last[0].picture(camera, weights, head, background)
