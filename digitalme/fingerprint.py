@@ -142,9 +142,14 @@ def _file_of(module: str) -> Path | None:
     return Path(spec.origin) if spec is not None and spec.origin and spec.origin.endswith(".py") else None
 
 
+def distribution_of(library: str) -> str:
+    """The distribution that brings an import name."""
+    return _DISTRIBUTIONS.get(library, library)
+
+
 @lru_cache(maxsize=256)
 def _version(library: str) -> str:
     try:
-        return importlib.metadata.version(_DISTRIBUTIONS.get(library, library))
+        return importlib.metadata.version(distribution_of(library))
     except importlib.metadata.PackageNotFoundError:
         return "absent"

@@ -1,0 +1,52 @@
+"""Nothing in a default build is non-commercial or of unknown licence."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from digitalme.cli import main
+from digitalme.licenses import data_files, used_by, verdict_of
+
+
+@pytest.mark.parametrize("pipeline", ["default", "say"])
+def test_default_build_is_clean(pipeline):
+    items = used_by(pipeline)
+    assert {item.kind for item in items} == {"library", "model", "data"}
+    assert {"numpy", "mediapipe", "opencv-python-headless"} <= {item.name for item in items}
+    bad = [item for item in items if item.verdict not in ("free", "copyleft")]
+    assert bad == []
+
+
+def test_default_build_brings_no_copyleft_library_but_ffmpeg():
+    assert [item.name for item in used_by() if item.verdict == "copyleft"] == ["av: FFmpeg with x264 and x265"]
+
+
+def test_each_data_file_has_its_line():
+    assert [item.name for item in data_files() if item.licence.startswith("not in")] == []
+
+
+@pytest.mark.parametrize(
+    ("licence", "verdict"),
+    [
+        ("MIT", "free"),
+        ("BSD-3-Clause", "free"),
+        ("Apache-2.0 WITH LLVM-exception", "free"),
+        ("CC0 1.0", "free"),
+        ("CC BY-NC-SA 4.0", "restricted"),
+        ("free for non-commercial research use", "restricted"),
+        ("MIT for academic, non commercial use", "restricted"),
+        ("GPL-3.0-or-later", "copyleft"),
+        ("GNU Lesser General Public License v3", "copyleft"),
+        ("", "unknown"),
+        ("not stated", "unknown"),
+    ],
+)
+def test_verdicts(licence, verdict):
+    assert verdict_of(licence) == verdict
+
+
+def test_command(capsys):
+    assert main(["licenses", "--json"]) == 0
+    assert all(item["licence"] for item in json.loads(capsys.readouterr().out))
