@@ -252,7 +252,7 @@ def base_avatar(
     name: str = "avatar",
     look: str = "studio",
     head_albedo: UInt8[np.ndarray, "t t 3"] | None = None,
-    head_normal_map: UInt8[np.ndarray, "t t 3"] | None = None,
+    head_normal_map: UInt8[np.ndarray, "n n 3"] | None = None,
     head_uv_box: tuple[float, float, float, float] = HEAD_UV_BOX,
     skin: tuple[float, float, float] | None = None,
 ) -> Avatar:

@@ -138,7 +138,7 @@ def head_clip(performance: Performance, rate: float, name: str = "performance") 
     """The performance's head pose as rotations of Neck and Head, at `rate` frames a second."""
     count = max(2, round(performance.seconds * rate) + 1) if performance.frames > 1 else 1
     times = np.arange(count) / rate
-    angles = np.stack([performance.at(t)[1] for t in times]).astype(np.float64)
+    angles = np.stack([performance.at(float(t))[1] for t in times]).astype(np.float64)
     whole = Rotation.from_matrix(np.stack([rotation_from_euler(*a) for a in angles])).as_rotvec()
     return Clip(name, rate, {"Neck": _quaternions(whole * NECK_SHARE), "Head": _quaternions(whole * (1 - NECK_SHARE))})
 

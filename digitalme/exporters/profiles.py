@@ -7,13 +7,14 @@ from dataclasses import replace
 import numpy as np
 
 from digitalme.artifacts import Avatar, AvatarMesh, Morph
+from digitalme.body.visemes import VISEMES, arkit_weights
 
-_MESH_NAMES = {"head": "Wolf3D_Head", "body": "Wolf3D_Body", "teeth": "Wolf3D_Teeth", "eye_left": "EyeLeft",
-               "eye_right": "EyeRight", "hair": "Wolf3D_Hair", "glasses": "Wolf3D_Glasses",
-               "beard": "Wolf3D_Beard", "headwear": "Wolf3D_Headwear",
-               "garment": "Wolf3D_Outfit_Top", "top": "Wolf3D_Outfit_Top", "shirt": "Wolf3D_Outfit_Top",
-               "bottom": "Wolf3D_Outfit_Bottom", "trousers": "Wolf3D_Outfit_Bottom",
-               "shoes": "Wolf3D_Outfit_Footwear"}  # fmt: skip
+_MESH_NAMES = {
+    "head": "Wolf3D_Head", "body": "Wolf3D_Body", "teeth": "Wolf3D_Teeth", "eye_left": "EyeLeft", "eye_right": "EyeRight",
+    "hair": "Wolf3D_Hair", "glasses": "Wolf3D_Glasses", "beard": "Wolf3D_Beard",
+    "tshirt": "Wolf3D_Outfit_Top", "hoodie": "Wolf3D_Outfit_Top", "dress": "Wolf3D_Outfit_Top",
+    "trousers": "Wolf3D_Outfit_Bottom", "skirt": "Wolf3D_Outfit_Bottom", "shoes": "Wolf3D_Outfit_Footwear",
+}  # fmt: skip
 
 
 def mesh_name(name: str) -> str:
@@ -30,25 +31,6 @@ def _both(**weights: float) -> dict[str, float]:
     return {f"{name}{side}": weight for name, weight in weights.items() for side in ("Left", "Right")}
 
 
-VISEMES: dict[str, dict[str, float]] = {
-    "sil": {},
-    "PP": {"mouthRollLower": 0.25, "mouthRollUpper": 0.2} | _both(mouthPress=0.45),
-    "FF": {"mouthRollLower": 0.6, "jawOpen": 0.06} | _both(mouthUpperUp=0.28),
-    "TH": {"jawOpen": 0.18, "tongueOut": 0.3} | _both(mouthLowerDown=0.16),
-    "DD": {"jawOpen": 0.15} | _both(mouthLowerDown=0.2, mouthUpperUp=0.07, mouthStretch=0.07),
-    "kk": {"jawOpen": 0.22} | _both(mouthLowerDown=0.12),
-    "CH": {"mouthFunnel": 0.55, "mouthPucker": 0.2, "jawOpen": 0.12} | _both(mouthLowerDown=0.12),
-    "SS": {"jawOpen": 0.07} | _both(mouthStretch=0.26, mouthSmile=0.12, mouthLowerDown=0.23, mouthUpperUp=0.08),
-    "nn": {"jawOpen": 0.15} | _both(mouthLowerDown=0.15),
-    "RR": {"mouthFunnel": 0.36, "mouthPucker": 0.3, "jawOpen": 0.15},
-    "aa": {"jawOpen": 0.5} | _both(mouthLowerDown=0.26, mouthUpperUp=0.12),
-    "E": {"jawOpen": 0.32} | _both(mouthStretch=0.2, mouthSmile=0.14, mouthLowerDown=0.2),
-    "I": {"jawOpen": 0.19} | _both(mouthSmile=0.26, mouthStretch=0.23, mouthLowerDown=0.17),
-    "O": {"jawOpen": 0.4, "mouthFunnel": 0.5, "mouthPucker": 0.36},
-    "U": {"jawOpen": 0.17, "mouthPucker": 0.7, "mouthFunnel": 0.32},
-}
-"""The 15 Oculus visemes as ARKit weights, each fully articulated (running speech uses some 0.6 of it)."""
-
 EXTRAS: dict[str, dict[str, float]] = {
     "mouthOpen": {"jawOpen": 0.5},
     "mouthSmile": _both(mouthSmile=0.8),
@@ -58,7 +40,7 @@ EXTRAS: dict[str, dict[str, float]] = {
 }
 """Ready Player Me's further morphs as ARKit weights."""
 
-MIXES = {f"viseme_{name}": mix for name, mix in VISEMES.items()} | EXTRAS
+MIXES = {f"viseme_{name}": arkit_weights(name) for name in VISEMES} | EXTRAS
 """The 20 morphs that every export carries besides the 52 of ARKit."""
 
 

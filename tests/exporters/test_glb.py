@@ -8,12 +8,13 @@ from scipy.spatial.transform import Rotation
 
 from digitalme.artifacts.files import read_png
 from digitalme.body.model import load_body
+from digitalme.body.visemes import VISEMES
 from digitalme.errors import InputError
 from digitalme.exporters.formats import export_files
 from digitalme.exporters.glb import read_accessor, read_glb, read_glb_file, tangents, write_glb
 from digitalme.exporters.options import ExportConfig
 from digitalme.exporters.pose import NECK_SHARE, local_from_world, pose_mesh, stand, world_from_local
-from digitalme.exporters.profiles import EXTRAS, MIXES, VISEMES, mesh_name, with_speech_morphs
+from digitalme.exporters.profiles import EXTRAS, MIXES, mesh_name, with_speech_morphs
 from digitalme.spaces import rotation_from_euler
 from tests.exporters.clients import in_browser, validate
 
@@ -128,11 +129,11 @@ def test_performance_is_baked(glb, performance):
     targets = document["meshes"][0]["extras"]["targetNames"]
     table = outputs[node["Wolf3D_Head"], "weights"].reshape(len(times), -1)
     for i in (0, 13, 30, 47):
-        curves, angles = performance.at(times[i])
+        curves, angles = performance.at(float(times[i]))
         for name in ("jawOpen", "eyeBlinkLeft", "mouthSmileLeft"):
             assert table[i, targets.index(name)] == pytest.approx(curves[name], abs=1e-5)
         parts = [Rotation.from_quat(outputs[node[joint], "rotation"][i]) for joint in ("Neck", "Head")]
-        whole = Rotation.from_matrix(rotation_from_euler(*angles))
+        whole = Rotation.from_matrix(rotation_from_euler(*angles.astype(float)))
         np.testing.assert_allclose((parts[0] * parts[1]).as_matrix(), whole.as_matrix(), atol=1e-5)
         assert parts[0].magnitude() == pytest.approx(NECK_SHARE * whole.magnitude(), abs=1e-5)
 
@@ -253,7 +254,7 @@ def test_three_js(glb, expected, performance, tmp_path):
             np.testing.assert_allclose(theirs, ours[name], atol=1e-4, err_msg=name)
 
     curves, angles = performance.at(1.0)
-    turn = Rotation.from_matrix(rotation_from_euler(*angles)).as_rotvec()
+    turn = Rotation.from_matrix(rotation_from_euler(*angles.astype(float))).as_rotvec()
     turns = {"Neck": Rotation.from_rotvec(NECK_SHARE * turn).as_quat()}
     turns["Head"] = Rotation.from_rotvec((1 - NECK_SHARE) * turn).as_quat()
     ours = posed(expected, curves, turns)["head"]
