@@ -90,7 +90,7 @@ def _prior_sigma(name: str) -> float:
         return 0.1  # lopsided by nature
     if "cheek" in name:
         return 0.12
-    return 0.35
+    return 0.5 if name in load_body().names("action") else 0.35
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,212 @@
+"""Find faces in a picture and their 478 landmarks with the models that mediapipe 0.10.21 carries.
+
+mediapipe's graphs are made once per process and used under a lock: they are not thread-safe. What its C++ side writes
+to standard error is dropped while a graph starts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from digitalme.errors import InputError
+
+_LOCK = threading.RLock()
+SAME_SIZE = 0.8
+"""Two faces are of one size when the smaller is at least this share of the larger."""
+
+
+@dataclass(frozen=True)
+class FaceBox:
+    """A detected face: pixels of the picture, x and y of the top left corner."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    score: float
+
+    @property
+    def size(self) -> float:
+        return max(self.width, self.height)
+
+
+@contextlib.contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Drop what native code writes to file descriptor 2."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _started(make, answer: str):
+    """Make a graph and run it once on a blank picture, which is when it writes its log lines."""
+    with quiet_stderr():
+        graph = make()
+        getattr(graph.process(np.full((128, 128, 3), 128, np.uint8)), answer)
+    return graph
+
+
+@lru_cache(maxsize=1)
+def _solutions():
+    with quiet_stderr():
+        import mediapipe
+
+        return mediapipe.solutions
+
+
+@lru_cache(maxsize=2)
+def _detector(full_range: bool):
+    def make():
+        return _solutions().face_detection.FaceDetection(
+            model_selection=int(full_range), min_detection_confidence=0.35
+        )
+
+    return _started(make, "detections")
+
+
+@lru_cache(maxsize=1)
+def _mesher():
+    def make():
+        return _solutions().face_mesh.FaceMesh(
+            static_image_mode=True, refine_landmarks=True, max_num_faces=1, min_detection_confidence=0.2
+        )
+
+    return _started(make, "multi_face_landmarks")
+
+
+@lru_cache(maxsize=1)
+def _segmenter():
+    return _started(lambda: _solutions().selfie_segmentation.SelfieSegmentation(model_selection=0), "segmentation_mask")
+
+
+def find_faces(image: UInt8[np.ndarray, "h w 3"]) -> list[FaceBox]:
+    """All faces, left to right. Small ones in a large picture are looked for in overlapping tiles."""
+    height, width = image.shape[:2]
+    boxes = _boxes_in(image)
+    if not boxes and max(height, width) >= 400:
+        for tiles in (2, 3):
+            side_x, side_y = int(width * 1.5 / (tiles + 0.5)), int(height * 1.5 / (tiles + 0.5))
+            for x in np.linspace(0, width - side_x, tiles).astype(int):
+                for y in np.linspace(0, height - side_y, tiles).astype(int):
+                    found = _boxes_in(np.ascontiguousarray(image[y : y + side_y, x : x + side_x]))
+                    boxes += [FaceBox(b.x + x, b.y + y, b.width, b.height, b.score) for b in found]
+            if boxes:
+                break
+    return sorted(_distinct(boxes), key=lambda box: box.x)
+
+
+def _boxes_in(image: UInt8[np.ndarray, "h w 3"]) -> list[FaceBox]:
+    """What either detector sees: the full-range one first, the one for selfies where that finds nothing."""
+    height, width = image.shape[:2]
+    for full_range in (True, False):
+        with _LOCK:
+            found = _detector(full_range).process(image).detections or []
+        boxes = []
+        for detection in found:
+            box = detection.location_data.relative_bounding_box
+            boxes.append(
+                FaceBox(box.xmin * width, box.ymin * height, box.width * width, box.height * height, detection.score[0])
+            )
+        if boxes:
+            return boxes
+    return []
+
+
+def _distinct(boxes: list[FaceBox]) -> list[FaceBox]:
+    """Drop boxes whose centre lies in a better-scored box."""
+    kept: list[FaceBox] = []
+    for box in sorted(boxes, key=lambda box: -box.score):
+        x, y = box.x + box.width / 2, box.y + box.height / 2
+        if not any(k.x < x < k.x + k.width and k.y < y < k.y + k.height for k in kept):
+            kept.append(box)
+    return kept
+
+
+def choose_face(faces: list[FaceBox], name: str, face: int = 0) -> FaceBox:
+    """The face with this number, counted from 1 at the left; 0: the largest, unless two are of one size."""
+    if not faces:
+        raise InputError(f"{name}: no face found; expected a photo with one face, seen from the front and well lit")
+    if face:
+        if not 1 <= face <= len(faces):
+            raise InputError(f"{name}: there is no face {face}; {len(faces)} found, counted from 1 at the left")
+        return faces[face - 1]
+    by_size = sorted(faces, key=lambda box: -box.size)
+    if len(by_size) > 1 and by_size[1].size >= SAME_SIZE * by_size[0].size:
+        raise InputError(
+            f"{name}: {len(faces)} faces found and the largest two are of the same size; choose one with --face N, "
+            f"N from 1 (left) to {len(faces)} (right)"
+        )
+    return by_size[0]
+
+
+def face_landmarks(image: UInt8[np.ndarray, "h w 3"]) -> Float32[np.ndarray, "478 3"] | None:
+    """FaceMesh with irises: x, y and z in pixels of `image`; None when no face is found."""
+    with _LOCK:
+        found = _mesher().process(image).multi_face_landmarks
+    if not found:
+        return None
+    height, width = image.shape[:2]
+    return np.array([(p.x * width, p.y * height, p.z * width) for p in found[0].landmark], np.float32)
+
+
+def landmarks_in_box(
+    image: UInt8[np.ndarray, "h w 3"], box: FaceBox, margin: float = 0.6
+) -> Float32[np.ndarray, "478 3"] | None:
+    """Landmarks of the face in a box, in pixels of `image`: looked for in a crop with the face 300 px high."""
+    height, width = image.shape[:2]
+    x, y, reach = box.x + box.width / 2, box.y + box.height / 2, (0.5 + margin) * box.size
+    x0, x1 = int(max(0, x - reach)), int(min(width, x + reach))
+    y0, y1 = int(max(0, y - reach)), int(min(height, y + reach))
+    scale = 300 / box.size
+    crop = cv2.resize(
+        image[y0:y1, x0:x1], None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    )
+    found = face_landmarks(crop)
+    return None if found is None else found / np.float32(scale) + np.array([x0, y0, 0], np.float32)
+
+
+def steady_landmarks(
+    image: UInt8[np.ndarray, "h w 3"], near: Float32[np.ndarray, "478 3"]
+) -> Float32[np.ndarray, "478 3"]:
+    """The median of the detector's answers for five slightly different crops of the face at `near`.
+
+    One answer wobbles by about a pixel when the crop moves; the median wobbles less.
+    """
+    height, width = image.shape[:2]
+    middle, reach = near[[10, 152], :2].mean(0), 1.1 * np.linalg.norm(near[10, :2] - near[152, :2])
+    answers = []
+    for turn, grow, right, down in ((0, 1, 0, 0), (5, 1.1, 0.1, 0), (-5, 0.9, -0.1, 0), (3, 0.95, 0, 0.1), (-3, 1.05, 0, -0.1)):
+        centre = middle + np.array([right, down]) * reach * 0.3
+        to_crop = cv2.getRotationMatrix2D(tuple(map(float, centre)), turn, 150 / (reach * grow))
+        to_crop[:, 2] += 150 - centre
+        crop = cv2.warpAffine(image, to_crop, (300, 300), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
+        found = face_landmarks(crop)
+        if found is None:
+            continue
+        back = cv2.invertAffineTransform(to_crop)
+        spots = np.c_[found[:, :2] @ back[:, :2].T + back[:, 2], found[:, 2] * reach * grow / 150]
+        if np.linalg.norm(spots[:468, :2] - near[:468, :2], axis=1).mean() < 0.1 * reach:  # the same face
+            answers.append(spots)
+    return np.median(answers, 0).astype(np.float32) if answers else near
+
+
+def person_segmentation(image: UInt8[np.ndarray, "h w 3"]) -> Float32[np.ndarray, "h w"]:
+    """How sure the selfie network is that a pixel belongs to a person, 0..1."""
+    with _LOCK:
+        return _segmenter().process(image).segmentation_mask.astype(np.float32)
