@@ -1,0 +1,428 @@
+"""The layers that the photo is taken apart into, from back to front. Each wears a piece of the photo, completed where
+the photo shows something else, on a surface that knows how far it follows the head and the face.
+
+Hair, ears and skin share photo and depth ("rest of the head"), so a wrong hair mask is nearly invisible; only the face
+itself is the fitted mesh.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from jaxtyping import Float, Float32, Int32, UInt8
+from scipy import sparse
+from scipy.spatial import cKDTree
+
+from digitalme.body import landmarks as lm
+from digitalme.rendering.puppet.pictures import (
+    Mask,
+    Picture,
+    Soft,
+    blurred,
+    filled,
+    grown,
+    shrunk,
+    smoothstep,
+    with_alpha,
+)
+from digitalme.rendering.puppet.view import View
+
+GRID_STEP = 0.02
+"""Cell of the depth grids in face heights."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A textured surface. World frame, metres; UVs are texels of `texture`."""
+
+    name: str
+    rest: Float32[np.ndarray, "v 3"]
+    faces: Int32[np.ndarray, "f 3"]
+    uvs: Float32[np.ndarray, "v 2"]
+    texture: UInt8[np.ndarray, "h w 4"]
+    turn: Float32[np.ndarray, "v"]
+    """How far each vertex follows the head's rotation, 0..1."""
+    follow: sparse.csr_matrix | None = None
+    """(v, body vertices): which of the body's displacements each vertex makes its own; None: not moved by the face."""
+    shade: Float32[np.ndarray, "v"] | None = None
+    """Multiplies the colour; 1 if None."""
+    nearer: float = 0.0
+    """Metres taken off the depth: settles who is in front where two layers share a surface."""
+
+
+def on_mesh(
+    view: View, name: str, faces: np.ndarray, texture: np.ndarray, rest: np.ndarray | None = None, **more
+) -> Layer:
+    """A layer of some of the body's triangles; wears the photo by projection unless `uvs` is given."""
+    used, local = np.unique(faces, return_inverse=True)
+    rest = view.vertices if rest is None else rest
+    uvs = more.pop("uvs", view.camera.project(rest)[:, :2])[used]
+    follow = sparse.csr_matrix(
+        (np.ones(len(used), np.float32), (np.arange(len(used)), used)), shape=(len(used), len(view.vertices))
+    )
+    if "shade" in more:
+        more["shade"] = more["shade"][used].astype(np.float32)
+    return Layer(
+        name,
+        rest[used].astype(np.float32),
+        local.reshape(faces.shape).astype(np.int32),
+        uvs.astype(np.float32),
+        texture,
+        np.ones(len(used), np.float32),
+        follow,
+        **more,
+    )
+
+
+def on_grid(view: View, name: str, depth: Soft, color: Picture, alpha: Soft) -> Layer:
+    """A layer that hangs on a regular grid of pixels at some depth; cells without alpha are left out."""
+    n = len(depth)
+    step = max(2, round(GRID_STEP * view.face_height))
+    ticks = np.unique(np.append(np.arange(0, n, step), n - 1))
+    x, y = np.meshgrid(ticks, ticks)
+    points = view.unproject(x + 0.5, y + 0.5, depth[y, x]).reshape(-1, 3)
+    row, column = np.meshgrid(np.arange(len(ticks) - 1), np.arange(len(ticks) - 1), indexing="ij")
+    corner = row * len(ticks) + column
+    quads = np.stack([corner, corner + len(ticks), corner + len(ticks) + 1, corner + 1], -1).reshape(-1, 4)
+    seen = cv2.dilate(alpha.astype(np.float32), np.ones((2 * step + 1, 2 * step + 1)))[y, x].ravel()
+    quads = quads[seen[quads].max(1) > 0.01]
+    faces = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
+    used, local = np.unique(faces, return_inverse=True)
+    uvs = np.stack([x + 0.5, y + 0.5], -1).reshape(-1, 2)
+    return Layer(
+        name,
+        points[used].astype(np.float32),
+        local.reshape(-1, 3).astype(np.int32),
+        uvs[used].astype(np.float32),
+        with_alpha(color, alpha),
+        turning(view, points[used]),
+    )
+
+
+def turning(view: View, points: Float[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n"]:
+    """How far points follow the head: nothing 8 cm below the chin, all at the chin."""
+    return smoothstep(view.chin[1] - 0.080, view.chin[1] - 0.004, points[:, 1]).astype(np.float32)
+
+
+def sampled(view: View, field: Soft, uvs: Float32[np.ndarray, "n 2"]) -> np.ndarray:
+    """A picture's values at working pixels."""
+    index = np.clip(uvs.astype(int), 0, len(field) - 1)
+    return field[index[:, 1], index[:, 0]]
+
+
+# ---- behind everything -------------------------------------------------------------------------------------------
+
+
+def background(view: View) -> UInt8[np.ndarray, "n n 3"]:
+    """What stands still: the photo with the head taken out and filled from around it.
+
+    Below the shoulders nothing moves, so the photo stays as it is.
+    """
+    fh = view.face_height
+    gone = view.person > 0.04
+    outside = ~grown(gone, 0.012 * fh)
+    # only the head and neck move: filling from the shoulders up would smear cloth into the background
+    fill = filled(view.image, outside.astype(np.float32), 0.5)
+    grain = blurred(np.random.default_rng(0).normal(size=view.image.shape), 1.0) * 4
+    moving = blurred(grown(gone, 1.5), 1.2) * smoothstep(-1.25, -0.95, view.height)
+    mixed = view.image * (1 - moving[..., None]) + (fill + grain) * moving[..., None]
+    return np.clip(mixed, 0, 255).astype(np.uint8)
+
+
+# ---- neck and shoulders ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class FaceShare:
+    """Which pixels the face's mesh draws."""
+
+    core: Mask
+    alpha: Soft
+
+
+def face_share(view: View) -> FaceShare:
+    """The oval, grown a little where the colour is skin."""
+    fh = view.face_height
+    core = grown(view.oval, 0.03 * fh) & (view.height < 0.48) & (view.unlike_skin < np.where(view.height > -0.3, 5, 8))
+    core |= view.oval
+    core = cv2.morphologyEx(core.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8)) > 0
+    inside = np.clip(1.5 * blurred(view.is_person, 1.0) - 0.25, 0, 1)
+    return FaceShare(core, np.clip(blurred(core, 0.012 * fh), 0, 1) * inside)
+
+
+def neck(view: View, face: FaceShare) -> Layer:
+    """Neck, collar and shoulders, with the skin under the chin completed from the neck that is seen.
+
+    Skin bends with the head, cloth stays, long hair goes along.
+    """
+    fh, height, hair = view.face_height, view.height, view.is_hair
+    person = view.is_person
+    wide_oval = grown(view.oval, 0.05 * fh)
+    cloth_like = view.unlike_skin > 5
+    skin = person & ~wide_oval & (height < -0.45) & (view.unlike_skin < 6) & ~hair & (np.abs(view.side) < 0.6)
+    if skin.sum() < 200:
+        skin = person & ~wide_oval & (height < -0.4)
+    spread = filled(view.image, skin.astype(np.float32))
+    light = np.clip(spread.mean(2, keepdims=True) / view.skin_color.mean(), 0.5, 1.0)
+    under_chin = 1 - 0.15 * smoothstep(-0.62, -0.42, height)  # the chin's shadow
+    completed = (0.6 * spread + 0.4 * view.skin_color * light) * under_chin[..., None]
+    hidden = blurred(shrunk(face.core, 0.016 * fh), 0.006 * fh)[..., None]
+    color = view.foreground * (1 - hidden) + completed * hidden
+
+    alpha = np.where(wide_oval, np.maximum(view.person, blurred(wide_oval & person, 2)), view.person)
+    in_oval = blurred(wide_oval, 0.02 * fh) > 0.5
+    alpha = alpha * np.where(in_oval, smoothstep(0, -0.08, height), smoothstep(-0.24, -0.36, height))
+    alpha[grown(view.oval, 2) & (height > -0.1)] = 0
+    # behind the face the neck is as wide as it is seen just below the jaw: wider would flap out under the ears
+    low, high = _neck_extent(view)
+    taper = 0.03 * smoothstep(-0.5, -0.1, height)
+    inside = smoothstep(low + taper - 0.02, low + taper + 0.03, view.side)
+    inside = inside * smoothstep(high - taper + 0.02, high - taper - 0.03, view.side)
+    alpha = np.where((blurred(face.core, 2) > 0.3) & (height > -0.52), alpha * inside, alpha)
+
+    body = view.body.parts["body"].faces
+    above_chest = view.vertices[body][:, :, 1].mean(1) > view.body.head_center[1] - 0.30
+    seen = view.depth_of(body[above_chest])
+    known = np.isfinite(seen) & ~wide_oval & (height < -0.5)
+    chin_depth = float(view.camera.project(view.chin)[2])
+    if known.sum() > 50:
+        depth = blurred(filled(np.where(known, seen, 0), known.astype(np.float32)), 0.04 * fh)
+    else:
+        depth = np.full(height.shape, chin_depth + 0.06, np.float32)
+    layer = on_grid(view, "neck", np.maximum(depth, chin_depth + 0.030), color, alpha)
+
+    cloth = blurred(cloth_like & ~view.long_hair & (height < -0.45) & ~wide_oval, 0.03 * fh)
+    hair_share = np.clip(1.3 * blurred(view.long_hair & ~grown(view.oval, 2), 0.04 * fh), 0, 1)
+    material = hair_share + (1 - hair_share) * 0.8 * np.clip(1 - 1.6 * cloth, 0, 1)
+    turn = layer.turn * sampled(view, material, layer.uvs)
+    return replace(layer, turn=turn.astype(np.float32))
+
+
+def _neck_extent(view: View) -> tuple[float, float]:
+    """Left and right end of the neck just below the jaw, in face widths from the chin."""
+    seen = view.is_person & ~view.is_hair & (view.unlike_skin < 5)
+    seen &= (np.abs(view.height + 0.66) < 0.05) & (np.abs(view.side) < 0.7)
+    if seen.sum() < 80:
+        return -0.36, 0.36
+    low, high = np.percentile(view.side[seen], [2, 98])
+    return float(np.clip(low, -0.45, -0.25)), float(np.clip(high, 0.25, 0.45))
+
+
+# ---- the head around the face ------------------------------------------------------------------------------------
+
+
+def _template(view: View) -> np.ndarray:
+    return view.body.template - view.body.head_center
+
+
+def _is_ear(view: View) -> np.ndarray:
+    """Vertices of the ears: they are drawn by the grid, for every photo's ears differ from the template's."""
+    p = _template(view)
+    return (np.abs(p[:, 0]) > 0.066) & (np.abs(p[:, 1]) < 0.055) & (p[:, 2] < 0.005)
+
+
+def skin_under(view: View, skin: Picture) -> Layer:
+    """Skin of the head's side behind the face and the ears: what comes to light when the head turns."""
+    faces = view.body.parts["head"].faces
+    center = view.vertices[faces].mean(1)
+    up, back = center[:, 1] - view.chin[1], view.body.head_center[2] - center[:, 2]
+    faces = faces[
+        (view.facing[faces] > -0.5).all(1)
+        & ~_is_ear(view)[faces].any(1)
+        & (up > 0.004)
+        & (up < 0.11)
+        & (back < 0.055)
+    ]  # fmt: skip
+    fh, height = view.face_height, view.height
+    stray = (view.unlike_skin > 5) & (height < -0.3) & ~view.oval
+    inside = shrunk(view.is_person & ~grown(view.is_hair, 2) & ~grown(stray, 2), 0.012 * fh)
+    alpha = np.clip(blurred(inside, 1.5), 0, 1) * smoothstep(-0.48, -0.36, height)
+    rest = view.vertices - 0.003 * view.normals + 0.007 * view.away
+    uvs = view.pixels[:, :2]
+    return on_mesh(view, "skin_under", faces, with_alpha(skin * 0.93, alpha), rest, uvs=uvs)
+
+
+def rest_of_head(view: View, face: FaceShare, face_layer: Layer) -> Layer:
+    """Hair, ears, temples, glasses' arms: photo on a depth map that is the mesh's where there is one, and falls back
+    to the plane through the head's axis at the outline. Near the face it goes along with the jaw and the cheeks."""
+    fh, height = view.face_height, view.height
+    mesh = view.depth_of(view.body.parts["head"].faces)
+    known = shrunk(np.isfinite(mesh), 0.02 * fh)
+    axis = view.body.head_center + np.array([0, 0, -0.045])
+    axis_depth = float(view.camera.project(axis)[2])
+    outline = ((view.person < 0.5) & (height > -0.6)).astype(np.float32) * 0.6 * ~grown(known, 0.08 * fh)
+    depth = filled(np.where(known, mesh, axis_depth), known + outline, 0.15)
+    depth = blurred(np.where(known, np.minimum(depth, mesh), depth), 0.012 * fh) + 0.0025
+
+    hair = view.is_hair
+    middle = shrunk(view.oval, 0.07 * fh) | (shrunk(view.oval, 0.015 * fh) & (height < -0.28))
+    middle &= height < 0.44
+    fringe = np.clip(1.4 * blurred(hair, 0.8 * view.unit) - 0.2, 0, 1) * (blurred(view.oval & (height < 0.1), 2) < 0.5)
+    alpha = view.person * np.maximum(1 - blurred(middle, 0.012 * fh), fringe)
+    cloth = blurred((view.unlike_skin > 5) & ~view.long_hair & (height < -0.2), 0.01 * fh)
+    above = smoothstep(-0.55, -0.42, height) * np.clip(1 - 1.5 * cloth, 0, 1)
+    hanging = np.clip(1.3 * blurred(grown(view.long_hair, 2 * view.unit), 1.5 * view.unit), 0, 1)
+    alpha = alpha * np.maximum(above, hanging * smoothstep(-1.0, -0.6, height))
+    near_hair = blurred(hair, 0.02 * fh) > 0
+    color = np.where(near_hair[..., None], view.foreground, view.image)
+    layer = on_grid(view, "rest_of_head", depth, color, alpha)
+
+    # skin beside a moving jaw moves with it: each node takes the motion of the face's nearest vertices
+    distance, nearest = cKDTree(face_layer.rest).query(layer.rest, k=6)
+    weight = 1 / (distance + 0.002)
+    weight *= np.exp(-((np.clip(distance[:, :1] - 0.004, 0, 1) / 0.012) ** 2)) / weight.sum(1, keepdims=True)
+    weight[weight < 1e-3] = 0
+    rows = np.repeat(np.arange(len(layer.rest)), 6)
+    mix = sparse.csr_matrix(
+        (weight.ravel().astype(np.float32), (rows, nearest.ravel())), shape=(len(layer.rest), len(face_layer.rest))
+    )
+    return replace(layer, follow=(mix @ face_layer.follow).tocsr())
+
+
+def bangs(view: View, rest: Layer) -> Layer | None:
+    """Hair that falls over the face, a second time in front of it, but only inside the oval above the mouth."""
+    fh = view.face_height
+    hair = view.is_hair
+    alpha = view.person * np.clip(1.5 * blurred(hair, 0.8 * view.unit) - 0.25, 0, 1)
+    alpha = alpha * np.clip(blurred(grown(view.oval, 0.03 * fh), 0.012 * fh), 0, 1)
+    alpha = alpha * smoothstep(-0.2, 0.0, view.height)
+    if (alpha > 0.5).sum() < 30:
+        return None
+    mesh = view.depth_of(view.body.parts["head"].faces)
+    known = np.isfinite(mesh)
+    depth = filled(np.where(known, mesh, 0), known.astype(np.float32))
+    lift = 0.013 * np.clip(1.5 * blurred(hair, 0.02 * fh), 0, 1) + 0.002
+    return on_grid(view, "bangs", (blurred(depth, 0.012 * fh) - lift).astype(np.float32), view.foreground, alpha)
+
+
+# ---- the face ----------------------------------------------------------------------------------------------------
+
+
+def plain_skin(view: View) -> Picture:
+    """Skin everywhere: the photo's, spread over everything that is not skin."""
+    good = view.is_person & ~grown(view.is_hair, 1.5 * view.unit) & (view.unlike_skin < 4)
+    good &= ~grown(view.eyes, 0.3 * view.unit) & ~grown(view.mouth_opening, 0.4 * view.unit)
+    return filled(view.image, good.astype(np.float32))
+
+
+def face_skin(view: View, skin: Picture) -> Picture:
+    """The photo with hair, eye openings and the inner mouth replaced by what lies under or around them."""
+    unit = view.unit
+    eyes = grown(view.eyes, 0.3 * unit)
+    known = (view.is_person & ~eyes & ~grown(view.mouth_opening, 0.4 * unit) & ~grown(view.is_hair, 1.5 * unit)).astype(
+        np.float32
+    )
+    lid = filled(view.image, known * _lid_neighbours(view, eyes), 0.02) * 0.93
+    red = known * view.area(lm.LIPS_OUTER) + 1e-4 * known
+    lip = filled(view.image, red, 0.01) * np.array([0.93, 0.85, 0.85])
+    under_hair = np.clip(1.2 * blurred(shrunk(view.is_hair, 2.2 * unit) & view.oval, 1.2 * unit), 0, 1)
+    under_hair = under_hair * smoothstep(-0.1, 0.08, view.height)
+    color = view.image.astype(np.float32)
+    for share, fill in (
+        (under_hair, skin),
+        (np.clip(blurred(eyes, 0.5 * unit), 0, 1), lid),
+        (np.clip(blurred(grown(view.mouth_opening, 0.2 * unit), 0.4 * unit), 0, 1), lip),
+    ):
+        color += share[..., None] * (fill - color)
+    return color
+
+
+def _lid_neighbours(view: View, eyes: Mask) -> Soft:
+    """Weight of pixels that may colour the lids: skin above the eye; little below it, nothing dark, no brow."""
+    weight = np.ones(eyes.shape, np.float32)
+    x = np.arange(len(eyes)) + 0.5
+    for group in (lm.EYE_RIGHT, lm.EYE_LEFT):
+        lower = view.landmarks[[group[0], *group[9:], group[8]]]
+        order = np.argsort(lower[:, 0])
+        edge = np.interp(x, lower[order, 0], lower[order, 1])
+        weight[(np.arange(len(eyes))[:, None] > edge - 1) & grown(eyes, 6 * view.unit)] = 0.02
+    weight *= (view.unlike_skin < 3.2) & (view.image.mean(2) > 0.6 * view.skin_color.mean())
+    for group in (lm.BROW_RIGHT, lm.BROW_LEFT):
+        weight *= ~view.area(group, 2 * view.unit)
+    return weight
+
+
+def face_layer(view: View, face: FaceShare, color: Picture) -> Layer:
+    """The fitted mesh where it looks at the camera, and a little around the jaw."""
+    faces = view.body.parts["head"].faces
+    n = len(view.image)
+    center = np.clip(view.pixels[faces].mean(1)[:, :2].astype(int), 0, n - 1)
+    inside = shrunk(face.core, 0.03 * view.face_height)[center[:, 1], center[:, 0]]
+    front = view.vertices[faces][:, :, 2].mean(1) > view.body.head_center[2] - 0.02
+    high = view.vertices[faces][:, :, 1].mean(1) > view.chin[1] - 0.012
+    facing = view.facing[faces]
+    keep = (facing > 0.03).all(1) | (inside & front & high & (facing.max(1) > -0.6))
+    keep &= ~_is_ear(view)[faces].any(1)
+    return on_mesh(view, "face", faces[keep], with_alpha(color, face.alpha))
+
+
+def lids(view: View, face: FaceShare, color: Picture, faces: np.ndarray) -> Layer:
+    """Closed lids: skin that the open eye hides, with a lash line and a crease, faded in over the stretched photo."""
+    unit = view.unit
+    travel = np.linalg.norm(view.body.displacement("eyeBlinkLeft") + view.body.displacement("eyeBlinkRight"), axis=1)
+    eyes = grown(view.eyes, 0.3 * unit)
+    front = view.vertices[faces][:, :, 2].mean(1) > view.body.head_center[2] - 0.02
+
+    def covered(least: float) -> Mask:
+        mask = np.zeros(eyes.shape, np.uint8)
+        for triangle in view.pixels[faces[(travel[faces] > least).any(1) & front], :2]:
+            cv2.fillConvexPoly(mask, np.round(triangle - 0.5).astype(np.int32), 1)
+        return mask > 0
+
+    zone = covered(0.0012) | eyes
+    brows = view.area(lm.BROW_RIGHT) | view.area(lm.BROW_LEFT)
+    wide_brows = view.area(lm.BROW_RIGHT, 2.5 * unit) | view.area(lm.BROW_LEFT, 2.5 * unit)
+    kept_brows = brows & ~covered(0.0025)
+    good = view.is_person & ~grown(zone, unit) & ~wide_brows & ~grown(view.is_hair, 1.5 * unit)
+    good &= (view.unlike_skin < 3.2) & (view.image.mean(2) > 0.6 * view.skin_color.mean())
+    around = blurred(filled(view.image, good.astype(np.float32), 0.02), 1.2 * unit)
+    light = np.clip(around.mean(2) / view.skin_color.mean(), 0.45, 1.05)[..., None]
+    texture = view.skin_color * light ** np.array([0.55, 0.80, 0.90]) * 0.98
+    share = np.clip(blurred(zone & ~(kept_brows & ~eyes), 1.6 * unit), 0, 1)[..., None]
+    texture = color * (1 - share) + texture * share
+    texture = _paint_lid_lines(view, texture)
+
+    alpha = np.clip(blurred(grown(zone, 2 * unit), 1.5 * unit), 0, 1) * ~(kept_brows & ~grown(view.eyes, 1.5 * unit))
+    alpha = blurred(alpha, 2 * unit) * blurred(zone, 1.6 * unit)
+    alpha = np.maximum(alpha, np.clip(1.2 * blurred(grown(eyes, 1.2 * unit), 0.8 * unit), 0, 1))
+    faces = faces[(travel[faces] > 0.0003).any(1)]
+    return on_mesh(view, "lids", faces, with_alpha(texture, alpha * face.alpha), nearer=0.0004)
+
+
+def _paint_lid_lines(view: View, color: Picture) -> Picture:
+    """A dark line at the upper lid's edge, where the lashes root, and a soft crease above it."""
+    unit = view.unit
+    lash, crease = np.zeros(color.shape[:2], np.float32), np.zeros(color.shape[:2], np.float32)
+    arch = np.sin(np.linspace(0.25, np.pi - 0.25, 9))
+    _, up, _ = view._axes
+    for group in (lm.EYE_RIGHT, lm.EYE_LEFT):
+        edge = view.landmarks[list(group[:9])]
+        for canvas, line, width in (
+            (lash, edge, 1.1),
+            (crease, edge + 0.032 * view.face_height * arch[:, None] * up, 0.8),
+        ):
+            points = np.round((line - 0.5) * 8).astype(np.int32).reshape(-1, 1, 2)
+            cv2.polylines(canvas, [points], False, 1.0, max(1, round(width * unit)), cv2.LINE_AA, 3)
+    dark = np.percentile(view.image[blurred(lash, 1) > 0.4], 15, axis=0)
+    color = color * (1 - 0.16 * np.clip(1.5 * blurred(crease, 0.8 * unit), 0, 1)[..., None])
+    share = np.clip(1.1 * blurred(lash, 0.5 * unit), 0, 0.85)[..., None]
+    return color * (1 - share) + dark * share
+
+
+def eyes(view: View) -> list[Layer]:
+    """Eyeballs that wear the photo's eyes, continued beyond the lids, before dark sockets."""
+    opening = grown(view.eyes, 1.8 * view.unit).astype(np.float32)
+    texture = with_alpha(filled(view.image, opening), np.ones(opening.shape, np.float32))
+    parts = view.body.parts
+    front = np.concatenate([parts[f"eye_{s}"].faces[: view.body.eye_front_faces] for s in ("left", "right")])
+    socket = np.concatenate([parts[f"eye_socket_{s}"].faces for s in ("left", "right")])
+    return [on_mesh(view, "eyes", front, texture), plain(view, "sockets", socket, 0.45 * view.skin_color)]
+
+
+def plain(view: View, name: str, faces: np.ndarray, color: np.ndarray, rest: np.ndarray | None = None, **more) -> Layer:
+    """A layer of one colour (0..255)."""
+    texel = np.append(np.clip(color, 0, 255), 255).astype(np.uint8)
+    texture = np.broadcast_to(texel, (2, 2, 4)).copy()
+    return on_mesh(view, name, faces, texture, rest, uvs=np.ones((len(view.vertices), 2)), **more)

@@ -1,0 +1,196 @@
+"""The photo, made to move: set up once from portrait and likeness, then a frame for any weights and head rotation."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Float, Float32, UInt8
+
+from digitalme.artifacts import Likeness, Portrait
+from digitalme.body.visemes import lip_seal
+from digitalme.rendering.puppet import layers, mouth
+from digitalme.rendering.puppet.layers import Layer
+from digitalme.rendering.puppet.pictures import smoothstep
+from digitalme.rendering.puppet.raster import averaged, draw_triangles, posed_pixels
+from digitalme.rendering.puppet.view import look_at
+from digitalme.spaces import rotation_from_euler
+
+SUPERSAMPLE = 2
+REMOVED_WHILE_SPEAKING = {
+    "mouthSmile": 0.45, "mouthUpperUp": 0.45, "mouthDimple": 0.45, "mouthLowerDown": 0.45, "jawOpen": 0.45,
+    "mouthPress": 0.45,
+}  # fmt: skip
+"""Share of the photo's own expression that speech takes away: nobody speaks through a broad grin."""
+INTERIOR = ("cavity", "tongue", "teeth_lower", "teeth_upper")
+
+
+@dataclass(frozen=True)
+class _Posable:
+    """A layer made ready for the kernels."""
+
+    layer: Layer
+    basis: Float32[np.ndarray, "k v 3"]
+    shade: Float32[np.ndarray, "v"]
+
+
+class _Canvas(threading.local):
+    """Sample buffers of one thread."""
+
+    color: np.ndarray | None = None
+    depth: np.ndarray
+
+
+class PhotoPuppet:
+    """Draws the person of a portrait with other expressions and head poses, over the photo's own background.
+
+    Weights are added to the photo's own expression: no weights and no rotation give the photo back.
+    Frames may be drawn by several threads at once.
+    """
+
+    def __init__(self, portrait: Portrait, likeness: Likeness, size: int = 512):
+        view = look_at(portrait, likeness, size)
+        self.view, self.size = view, size
+        body = view.body
+        names = body.names("action")
+        displacement = dict(zip(names, body.displacements(names), strict=True))
+        displacement |= mouth.closing_lids(view, displacement)
+        self.seal = mouth.solve_seal(view, displacement, likeness.expression)
+        self.names = {name: i for i, name in enumerate(names)}
+        self._own = {
+            name: share * max(0.0, likeness.expression.get(name, 0.0))
+            for name in names
+            for stem, share in REMOVED_WHILE_SPEAKING.items()
+            if name.removesuffix("Left").removesuffix("Right") == stem
+        }
+
+        share = layers.face_share(view)
+        skin = layers.plain_skin(view)
+        color = layers.face_skin(view, skin)
+        face = layers.face_layer(view, share, color)
+        rest = layers.rest_of_head(view, share, face)
+        head_faces = _layer_faces(view, face)
+        stack = [
+            layers.neck(view, share),
+            layers.skin_under(view, skin),
+            rest,
+            *mouth.inside_of_mouth(view),
+            *layers.eyes(view),
+            face,
+            layers.lids(view, share, color, head_faces),
+            layers.bangs(view, rest),
+        ]
+        full = np.concatenate([np.stack([displacement[n] for n in names]), self.seal.shapes])
+        self.layers = [_posable(layer, full) for layer in stack if layer is not None]
+
+        self._camera = view.camera.scaled(size / len(view.image))
+        self._pivot = np.array([0, view.chin[1] + 0.02, body.head_center[2] - 0.040])
+        behind = layers.background(view)
+        still = cv2.resize(behind, (size, size), interpolation=cv2.INTER_AREA)
+        self._still = still
+        self._region = self._moving_region()
+        x0, y0, x1, y1 = (SUPERSAMPLE * edge for edge in self._region)
+        samples = SUPERSAMPLE * size
+        if behind.shape[0] != samples:
+            behind = cv2.resize(behind, (samples, samples), interpolation=cv2.INTER_LINEAR)
+        self._behind = behind[y0:y1, x0:x1].astype(np.float32)
+        self._canvas = _Canvas()
+
+    def _moving_region(self) -> tuple[int, int, int, int]:
+        """Pixels that any frame may change: x0, y0, x1, y1."""
+        margin = 0.22 * self.view.face_height * self.size / len(self.view.image)
+        moving = np.concatenate(
+            [
+                self._camera.project(p.layer.rest[p.layer.turn > 0])[:, :2]
+                for p in self.layers
+                if (p.layer.turn > 0).any()
+            ]
+        )
+        x0, y0 = np.floor(moving.min(0) - margin).clip(0, self.size).astype(int)
+        x1, y1 = np.ceil(moving.max(0) + margin).clip(0, self.size).astype(int)
+        return int(x0), int(y0), int(x1), int(y1)
+
+    def solved(self, weights: Mapping[str, float], speaking: float) -> Float[np.ndarray, "k"]:
+        """Coefficients of the actions and the closing shapes: the photo's smile partly gone while speaking (0..1),
+        lips sealed as far as the weights say."""
+        seal = float(lip_seal(weights))
+        mixed = {name: float(w) for name, w in weights.items() if name in self.names and name != "mouthClose"}
+        for name, share in self._own.items():
+            mixed[name] = mixed.get(name, 0.0) - speaking * share
+        mixed, closing = self.seal.closed(mixed, seal)
+        vector = np.zeros(len(self.names) + len(closing), np.float32)
+        for name, weight in mixed.items():
+            vector[self.names[name]] = weight
+        vector[len(self.names) :] = closing
+        return vector
+
+    def frame(
+        self, weights: Mapping[str, float], head: Float[np.ndarray, "3"] | tuple = (0, 0, 0), speaking: float = 0.0
+    ) -> UInt8[np.ndarray, "size size 3"]:
+        """One picture. `weights` are ARKit weights on top of the photo's expression, `head` is (pitch, yaw, roll) in
+        radians relative to the photo's pose."""
+        vector = self.solved(weights, speaking)
+        rotation = rotation_from_euler(*(float(a) for a in head))
+        color, depth = self._clean_canvas()
+        x0, y0, x1, y1 = self._region
+        blink = max(weights.get("eyeBlinkLeft", 0.0), weights.get("eyeBlinkRight", 0.0))
+        light = self._mouth_light(weights, vector)
+        for posable in self.layers:
+            layer = posable.layer
+            opacity = float(smoothstep(0.05, 0.7, blink)) if layer.name == "lids" else 1.0
+            if opacity <= 0:
+                continue
+            corners = self._posed(posable, vector, rotation)
+            shade = posable.shade * np.float32(light) if layer.name in INTERIOR else posable.shade
+            draw_triangles(
+                corners, layer.faces, layer.uvs, shade, layer.texture, opacity, layer.nearer,
+                color, depth, float(x0), float(y0), SUPERSAMPLE,
+            )  # fmt: skip
+        picture = self._still.copy()
+        averaged(color, SUPERSAMPLE, picture[y0:y1, x0:x1])
+        return picture
+
+    def _posed(self, posable: _Posable, vector: np.ndarray, rotation: np.ndarray) -> Float32[np.ndarray, "v 3"]:
+        """Pixels and depth of a layer's vertices."""
+        layer = posable.layer
+        world, corners = np.empty_like(layer.rest), np.empty_like(layer.rest)
+        camera = self._camera
+        posed_pixels(
+            layer.rest, posable.basis, vector if len(posable.basis) else vector[:0], layer.turn, rotation, self._pivot,
+            np.zeros(3), camera.camera_from_world, camera.focal_px, *camera.center_px, world, corners,
+        )  # fmt: skip
+        return corners
+
+    def _mouth_light(self, weights: Mapping[str, float], vector: np.ndarray) -> float:
+        """Light inside the mouth: full as in the photo, and dimmer behind lips that are nearly shut."""
+        gap = self.seal.gap.max() + sum(
+            vector[self.names[n]] * self.seal.per_weight[n].max() for n in ("jawOpen",) if n in self.names
+        )
+        return float(0.72 + 0.28 * smoothstep(0.0, 0.012, gap))
+
+    def _clean_canvas(self) -> tuple[np.ndarray, np.ndarray]:
+        canvas = self._canvas
+        if canvas.color is None:
+            canvas.color, canvas.depth = np.empty_like(self._behind), np.empty(self._behind.shape[:2], np.float32)
+        np.copyto(canvas.color, self._behind)
+        canvas.depth.fill(np.inf)
+        return canvas.color, canvas.depth
+
+
+def _layer_faces(view, layer: Layer) -> np.ndarray:
+    """A mesh layer's triangles as the body's vertex numbers."""
+    return layer.follow.indices[layer.faces]
+
+
+def _posable(layer: Layer, displacement: Float32[np.ndarray, "k v 3"]) -> _Posable:
+    count = len(layer.rest)
+    if layer.follow is None:
+        basis = np.zeros((0, count, 3), np.float32)
+    else:
+        flat = displacement.transpose(1, 0, 2).reshape(displacement.shape[1], -1)
+        basis = np.ascontiguousarray((layer.follow @ flat).reshape(count, -1, 3).transpose(1, 0, 2), np.float32)
+    shade = np.ones(count, np.float32) if layer.shade is None else layer.shade.astype(np.float32)
+    return _Posable(layer, basis, shade)
