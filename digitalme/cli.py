@@ -108,7 +108,7 @@ def demo(
 
 def _build(selfie: Path, voice: Path | None, say: str, out: Path, options: BuildOptions, extra: dict) -> None:
     from digitalme import product
-    from digitalme.events import ProgressBar
+    from digitalme.progress_bar import ProgressBar
 
     shortcuts = {name: value for name, value in (("size", options.size), ("fps", options.fps)) if value is not None}
     pipeline = options.pipeline
@@ -321,7 +321,7 @@ class _how:
     """Progress bar and knobs for the commands that work on a built folder."""
 
     def __init__(self, options: Options, extra: dict | None = None) -> None:
-        from digitalme.events import ProgressBar
+        from digitalme.progress_bar import ProgressBar
 
         self._options, self._extra, self._bar = options, extra or {}, ProgressBar(options.quiet)
 

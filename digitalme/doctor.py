@@ -93,7 +93,7 @@ def _renderers() -> Iterator[str]:
 
 def _version(name: str) -> str | None:
     try:
-        return importlib.metadata.version({"piper": "piper-tts", "dlib": "dlib-bin"}.get(name, distribution_of(name)))
+        return importlib.metadata.version(distribution_of(name))
     except importlib.metadata.PackageNotFoundError:
         return None
 

@@ -19,7 +19,15 @@ from pathlib import Path
 import digitalme
 from digitalme import paths
 
-_DISTRIBUTIONS = {"cv2": "opencv-python-headless", "PIL": "pillow", "skimage": "scikit-image", "pxr": "usd-core"}
+_DISTRIBUTIONS = {
+    "cv2": "opencv-python-headless",
+    "PIL": "pillow",
+    "skimage": "scikit-image",
+    "pxr": "usd-core",
+    "piper": "piper-tts",
+    "dlib": "dlib-bin",
+    "pillow_heif": "pillow-heif",
+}
 """Import name to distribution name, where they differ."""
 
 

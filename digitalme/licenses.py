@@ -40,8 +40,8 @@ IN_WHEELS = (
 """The part of a name before the colon is the distribution that brings it."""
 
 _FREE = re.compile(
-    r"\b(MIT|BSD|Apache|ISC|PSF|Python Software Foundation|HPND|MIT-CMU|CC0|Zlib|Unlicense|Public Domain|CC-BY(-4\.0)?)\b"
-    r"|free for any use",
+    r"\b(MIT|BSD|Apache|ISC|PSF|Python Software Foundation|HPND|MIT-CMU|CC0|Zlib|Unlicense|Public Domain)\b"
+    r"|\bCC[- ]BY([- ]4\.0)?$|free for any use",
     re.IGNORECASE,
 )
 _COPYLEFT = re.compile(r"\b[AL]?GPL|\bMPL|General Public License|Mozilla", re.IGNORECASE)
