@@ -1,7 +1,7 @@
 """What a run tells while it works: one stream of events feeds the progress bar, the log and the web page.
 
 A stage reports with `progress(done, total)`, takes its random numbers from `seed()` and its working folder from
-`scratch()`; outside a run they do nothing, give 0, and give a fresh temporary folder.
+`scratch()`, and leaves remarks with `note(...)`; outside a run they do nothing, give 0, and give a fresh temporary folder.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -38,17 +39,19 @@ class _Work:
     seed: int
     scratch: Path
     listener: Listener
+    notes: dict[str, Any]
 
 
 _current: ContextVar[_Work | None] = ContextVar("digitalme_work", default=None)
 
 
 @contextmanager
-def working(artifact: str, seed: int, scratch: Path, listener: Listener) -> Iterator[None]:
-    """Make `progress`, `seed` and `scratch` speak of one stage's work, in this thread."""
-    token = _current.set(_Work(artifact, seed, scratch, listener))
+def working(artifact: str, seed: int, scratch: Path, listener: Listener) -> Iterator[dict[str, Any]]:
+    """Make `progress`, `seed`, `scratch` and `note` speak of one stage's work, in this thread. Gives its notes."""
+    notes: dict[str, Any] = {}
+    token = _current.set(_Work(artifact, seed, scratch, listener, notes))
     try:
-        yield
+        yield notes
     finally:
         _current.reset(token)
 
@@ -70,6 +73,13 @@ def scratch() -> Path:
     """A folder for a stage's unfinished files, on the store's disk; it is removed when the stage is done or dead."""
     work = _current.get()
     return work.scratch if work is not None else Path(tempfile.mkdtemp(prefix="digitalme-"))
+
+
+def note(**facts: Any) -> None:
+    """Facts for artifact.json that are no part of the artifact: how long a part took, which renderer drew."""
+    work = _current.get()
+    if work is not None:
+        work.notes.update(facts)
 
 
 def to_all(*listeners: Listener) -> Listener:

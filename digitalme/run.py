@@ -135,13 +135,13 @@ def _make(root: Path, node: Node, key: str, inputs: Mapping[str, str], config: A
     store, stage = Store(root), node.stage
     start = time.perf_counter()
     seed = int(key[:8], 16)
-    with store.scratch() as scratch, working(node.artifact, seed, scratch, listener or (lambda event: None)):
+    with store.scratch() as scratch, working(node.artifact, seed, scratch, listener or (lambda event: None)) as notes:
         values = {parameter: store.load(each, stage.inputs[parameter]) for parameter, each in inputs.items()}
         result = stage.function(**values, **({"config": config} if stage.config_type else {}))
         if not isinstance(result, stage.output):
             raise TypeError(f"promised {stage.output.__name__}, returned {type(result).__name__}")
         seconds = time.perf_counter() - start
-        store.save(result, _provenance(stage, inputs, config, seed, seconds), key)
+        store.save(result, {**_provenance(stage, inputs, config, seed, seconds), "notes": notes}, key)
     return seconds
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
+from digitalme import events
 from digitalme.artifacts import Avatar, Exports, Performance
 from digitalme.exporters.formats import export_files
-from digitalme.exporters.options import ExportConfig
+from digitalme.exporters.options import DEFAULT, ExportConfig
 
 
-def export(avatar: Avatar, performance: Performance, config: ExportConfig) -> Exports:
-    """Files of every format that the config names; they lie in a scratch folder until the artifact is saved."""
-    return Exports(export_files(avatar, performance, Path(tempfile.mkdtemp(prefix="digitalme-export-")), config))
+def export(avatar: Avatar, performance: Performance | None = None, config: ExportConfig = DEFAULT) -> Exports:
+    """Files of every format that the config names; they lie in the run's scratch folder until the artifact is saved."""
+    return Exports(export_files(avatar, performance, events.scratch(), config))

@@ -111,6 +111,7 @@ def test_provenance_and_links(store):
     assert about["inputs"] == {"start": done.keys["start"]}
     assert about["seconds"] >= 0
     assert "python" in about["versions"]
+    assert store.about(done.keys["halved"])["notes"] == {"remainder": 0}
     names = sorted(path.name for path in done.folder.iterdir())
     assert names == ["00-start", "01-raised", "02-halved", "03-total", "log.jsonl", "run.json"]
     assert (done.folder / "03-total" / "number.txt").read_text() == "15"

@@ -54,6 +54,7 @@ def raised(start: Number, config: RaiseConfig) -> Number:
 
 def halved(raised: Number) -> Number:
     events.progress(1, 2)
+    events.note(remainder=raised.value % 2)
     return Number(raised.value // 2)
 
 
