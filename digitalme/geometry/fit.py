@@ -24,7 +24,7 @@ from digitalme.artifacts.portrait import Portrait
 from digitalme.body import landmarks as marks
 from digitalme.body.landmarks import landmark_points, landmark_table
 from digitalme.body.model import load_body
-from digitalme.spaces import CAMERA_FROM_WORLD_FRONT
+from digitalme.spaces import CAMERA_FROM_WORLD_FRONT, euler_from_rotation
 
 FACE_PREFIXES = (
     "cheek", "l-cheek", "r-cheek", "chin", "eyebrows", "l-eye", "r-eye", "forehead", "head", "mouth", "nose", "neck",
@@ -139,12 +139,12 @@ def _iris_vertices(side: str) -> np.ndarray:
 class _View:
     """One photo's part of the problem: its landmarks, pose and expression."""
 
-    def __init__(self, portrait: Portrait) -> None:
+    def __init__(self, found: Float32[np.ndarray, "478 3"], width: int, height: int, focal_px: float) -> None:
         head = _linear_head()
-        spots = portrait.landmarks[:, :2].astype(np.float64)
+        spots = found[:, :2].astype(np.float64)
         self.seen = np.concatenate([spots[: marks.COUNT], spots[[marks.IRIS_RIGHT[0], marks.IRIS_LEFT[0]]]])
-        self.height, self.width = portrait.image.shape[:2]
-        self.focal, self.center = portrait.focal_px, np.array([self.width, self.height]) / 2
+        self.height, self.width = height, width
+        self.focal, self.center = focal_px, np.array([width, height]) / 2
         # the longer of eye line and face height, so that a turned head is not taken for a distant one
         right, left, top, chin = (spots[i] for i in (33, 263, marks.FOREHEAD_TOP, marks.CHIN))
         span = max(np.linalg.norm(left - right), np.linalg.norm(top - chin) * EYE_SPAN / 0.155)
@@ -206,11 +206,20 @@ def fit_head(portrait: Portrait) -> FittedHead:
 
 def fit_heads(portraits: list[Portrait], iterations: int = 40) -> list[FittedHead]:
     """Fit several portraits of one person: one identity, and for each its own camera, pose and expression."""
-    views = [_View(portrait) for portrait in portraits]
+    views = [_View(p.landmarks, p.image.shape[1], p.image.shape[0], p.focal_px) for p in portraits]
     for view in views:
         _settle_pose(view)
     identity = _solve(views, iterations)
     return [_finished(view, identity) for view in views]
+
+
+def face_angles(
+    landmarks: Float32[np.ndarray, "478 3"], width: int, height: int, focal_px: float
+) -> tuple[float, float, float]:
+    """(pitch, yaw, roll) of a head towards its camera, from the mean face; radians, as in digitalme.spaces."""
+    view = _View(landmarks, width, height, focal_px)
+    _settle_pose(view)
+    return euler_from_rotation(CAMERA_FROM_WORLD_FRONT.T @ view.rotation)
 
 
 def _settle_pose(view: _View) -> None:

@@ -1,7 +1,7 @@
 """Find faces in a picture and their 478 landmarks with the models that mediapipe 0.10.21 carries.
 
 mediapipe's graphs are made once per process and used under a lock: they are not thread-safe. What its C++ side writes
-to standard error is dropped while a graph starts.
+to standard error is dropped.
 """
 
 from __future__ import annotations
@@ -73,9 +73,7 @@ def _solutions():
 @lru_cache(maxsize=2)
 def _detector(full_range: bool):
     def make():
-        return _solutions().face_detection.FaceDetection(
-            model_selection=int(full_range), min_detection_confidence=0.35
-        )
+        return _solutions().face_detection.FaceDetection(model_selection=int(full_range), min_detection_confidence=0.35)
 
     return _started(make, "detections")
 
@@ -157,12 +155,14 @@ def choose_face(faces: list[FaceBox], name: str, face: int = 0) -> FaceBox:
 
 def face_landmarks(image: UInt8[np.ndarray, "h w 3"]) -> Float32[np.ndarray, "478 3"] | None:
     """FaceMesh with irises: x, y and z in pixels of `image`; None when no face is found."""
-    with _LOCK:
-        found = _mesher().process(image).multi_face_landmarks
+    height, width = image.shape[:2]
+    side = max(height, width)  # the graph wants a square
+    square = cv2.copyMakeBorder(image, 0, side - height, 0, side - width, cv2.BORDER_REPLICATE)
+    with _LOCK, quiet_stderr():  # it writes a line at its first face
+        found = _mesher().process(square).multi_face_landmarks
     if not found:
         return None
-    height, width = image.shape[:2]
-    return np.array([(p.x * width, p.y * height, p.z * width) for p in found[0].landmark], np.float32)
+    return np.array([(p.x, p.y, p.z) for p in found[0].landmark], np.float32) * side
 
 
 def landmarks_in_box(
@@ -188,14 +188,19 @@ def steady_landmarks(
 
     One answer wobbles by about a pixel when the crop moves; the median wobbles less.
     """
-    height, width = image.shape[:2]
     middle, reach = near[[10, 152], :2].mean(0), 1.1 * np.linalg.norm(near[10, :2] - near[152, :2])
     answers = []
-    for turn, grow, right, down in ((0, 1, 0, 0), (5, 1.1, 0.1, 0), (-5, 0.9, -0.1, 0), (3, 0.95, 0, 0.1), (-3, 1.05, 0, -0.1)):
+    for turn, grow, right, down in (
+        (0, 1, 0, 0),
+        (5, 1.1, 0.1, 0),
+        (-5, 0.9, -0.1, 0),
+        (3, 0.95, 0, 0.1),
+        (-3, 1.05, 0, -0.1),
+    ):
         centre = middle + np.array([right, down]) * reach * 0.3
         to_crop = cv2.getRotationMatrix2D(tuple(map(float, centre)), turn, 150 / (reach * grow))
         to_crop[:, 2] += 150 - centre
-        crop = cv2.warpAffine(image, to_crop, (300, 300), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
+        crop = cv2.warpAffine(image, to_crop, (300, 300), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         found = face_landmarks(crop)
         if found is None:
             continue

@@ -52,7 +52,9 @@ def decode_photo(data: bytes, name: str) -> DecodedPhoto:
     if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
         raise InputError(f"{name}: the picture is {width} x {height} pixels; {_limits()}")
     if min(width, height) < MIN_SIDE:
-        raise InputError(f"{name}: the picture is only {width} x {height} pixels; at least {MIN_SIDE} a side are needed")
+        raise InputError(
+            f"{name}: the picture is only {width} x {height} pixels; at least {MIN_SIDE} a side are needed"
+        )
     try:
         picture.load()
         focal = _focal(picture)
