@@ -42,12 +42,16 @@ Picture = Float32[np.ndarray, "h w"]
 
 LIGHT_REMOVED = 0.25
 """Exponent on the estimated light. 0.7 relights better but looks older and harsher; 0.85 left bright patches."""
+SIDE_LIGHT_REMOVED = 0.6
+"""The same for what makes the face's two sides differ."""
 BAND_SIGMA = 14 / 2048
 """Where the low band ends and the high band begins, in widths of the texture."""
 DETAIL_LIMIT = 0.035
 """Skin detail beyond this (sRGB, 0..1) is bent back: smile folds go, pores stay. Brows, eyes and lips are exempt."""
 TONE_PULL = (0.3, 0.5, 0.5)
-"""How far the low band goes towards the skin's median in Lab; more in colour than in lightness."""
+"""How far the low band goes towards the skin's own colour in Lab; more in colour than in lightness."""
+EDGE_PULL = (0.75, 0.85, 0.85)
+"""The same where the photo's part ends: there the light falls off, and hair and collar throw their shadows."""
 INNER_LIP_TINT = np.array([0.9, 0.78, 0.78], np.float32)
 """The wet inside of the lips against the lips' colour."""
 PORE_SLOPE = 12.0
@@ -81,7 +85,8 @@ class _Surface:
     depth: Grid
     normal: Float32[np.ndarray, "t t 3"]
     facing: Grid
-    """Cosine between the normal and the direction to the camera."""
+    """Cosine between the normal and the direction to the camera; less where the photo's expression folds the skin:
+    it is at most the area seen, over the area at rest."""
     to_neck: Grid
     """Metres to the line where the head's square ends and the body begins."""
 
@@ -98,13 +103,13 @@ def bake_head(portrait: Portrait, fitted: FittedHead, size: int = 2048) -> HeadT
     mattes and filled from the skin around them. Colours stay sRGB, as the photo's own tone curve is not known.
     """
     vertices = fitted.vertices(with_expression=True, with_residual=True)
-    surface = _project_surface(vertices, fitted.camera, size // 2)
+    surface = _project_surface(fitted, vertices, size // 2)
     photo = portrait.image.astype(np.float32) / 255
     weight, features, mouth = _weights(portrait, photo, surface, _depth_picture(vertices, fitted.camera))
     flat = _sample(photo, surface.pixel)
     evened = _light_correction(flat, surface.normal, weight)
     flat *= evened[..., None]
-    skin = np.median(flat[weight > 0.8], 0)
+    skin = _skin_tone(flat[(weight > 0.8) & (features < 0.1) & (surface.facing > 0.7)])
 
     mean = _masked_mean(flat, weight, BAND_SIGMA * size / 2)
     low, unseen = _low_band(flat, weight, surface, skin)
@@ -171,20 +176,38 @@ def _vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> Float[np.ndarray
     return normals / (np.linalg.norm(normals, axis=1, keepdims=True) + 1e-12)
 
 
-def _project_surface(vertices: Float[np.ndarray, "v 3"], camera: Camera, size: int) -> _Surface:
-    body = load_body()
+def _project_surface(fitted: FittedHead, vertices: Float[np.ndarray, "v 3"], size: int) -> _Surface:
+    body, camera = load_body(), fitted.camera
     face, bary = _unwrapped_head(size)
     covered = face >= 0
     corners = body.parts["head"].faces[face[covered]]
-    normals = _vertex_normals(vertices, np.concatenate([body.parts["head"].faces, body.parts["body"].faces]))
+    skin = np.concatenate([body.parts["head"].faces, body.parts["body"].faces])
+    normals = _vertex_normals(vertices, skin)
     towards = camera.position - vertices
     facing = (normals * towards).sum(1) / np.linalg.norm(towards, axis=1)
+    facing = np.minimum(facing, _seen_share(vertices, fitted.vertices(False, False), camera, skin))
     edge = np.intersect1d(body.parts["head"].faces[head_faces()], body.parts["body"].faces)
     to_neck, _ = cKDTree(vertices[edge]).query(vertices)
     per_vertex = np.column_stack([camera.project(vertices), normals, facing, to_neck]).astype(np.float32)
     values = np.zeros((size, size, per_vertex.shape[1]), np.float32)
     values[covered] = np.einsum("nk,nkc->nc", bary[covered], per_vertex[corners])
     return _Surface(covered, values[..., :2].copy(), values[..., 2], values[..., 3:6], values[..., 6], values[..., 7])
+
+
+def _seen_share(
+    posed: Float[np.ndarray, "v 3"], rest: Float[np.ndarray, "v 3"], camera: Camera, faces: Int32[np.ndarray, "f 3"]
+) -> Float[np.ndarray, "v"]:
+    """Area in the picture (brought to metres) over the area at rest, around each vertex; below 0 seen from behind."""
+
+    def around(area: np.ndarray) -> np.ndarray:
+        return np.bincount(faces.ravel(), np.repeat(area, 3), len(posed))
+
+    seen = camera.project(posed)
+    flat = seen[:, :2] * seen[:, 2:] / camera.focal_px
+    (ax, ay), (bx, by) = ((flat[faces[:, k]] - flat[faces[:, 0]]).T for k in (1, 2))
+    edge_a, edge_b = (rest[faces[:, k]] - rest[faces[:, 0]] for k in (1, 2))
+    at_rest = np.linalg.norm(np.cross(edge_a, edge_b), axis=1)
+    return around(ay * bx - ax * by) / (around(at_rest) + 1e-12)
 
 
 def _depth_picture(vertices: Float[np.ndarray, "v 3"], camera: Camera) -> Picture:
@@ -281,9 +304,21 @@ def _light_correction(colour: Colors, normal: np.ndarray, weight: Grid) -> Grid:
         coefficients = np.linalg.solve(weighted.T @ basis + ridge, weighted.T @ light)
         error = np.abs(light - basis @ coefficients)
         certainty = 1 / (1 + (error / (2.25 * np.median(error) + 1e-4)) ** 2)
-    shading = harmonics(normal) @ coefficients.astype(np.float32)
-    gain = np.clip(shading / np.median(shading.ravel()[trusted]), 0.55, 1.6)
-    return (gain ** (-LIGHT_REMOVED / 2.2)).astype(np.float32)
+    middle = np.median(basis @ coefficients)
+    gain, other_side = (
+        np.clip(harmonics(normal * side) @ coefficients.astype(np.float32) / middle, 0.55, 1.6)
+        for side in (np.ones(3, np.float32), np.array([-1, 1, 1], np.float32))
+    )
+    even = np.sqrt(gain * other_side)
+    removed = even**LIGHT_REMOVED * (gain / even) ** SIDE_LIGHT_REMOVED
+    return (removed ** (-1 / 2.2)).astype(np.float32)
+
+
+def _skin_tone(colours: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "3"]:
+    """Median of the brighter half without its highlights: what is in shade is not the skin's own colour."""
+    light = colours.mean(1)
+    low, high = np.percentile(light, [50, 90])
+    return np.median(colours[(light >= low) & (light <= high)], 0)
 
 
 def _masked_mean(colour: Colors, weight: Grid, sigma: float) -> Colors:
@@ -315,17 +350,20 @@ def _low_band(colour: Colors, weight: Grid, surface: _Surface, skin: np.ndarray)
     low = _push_pull(_masked_mean(both, total, BAND_SIGMA * size), total * surface.covered)
     low = _blur(low, 0.4 * BAND_SIGMA * size)
 
-    target = cv2.cvtColor(skin.reshape(1, 1, 3).astype(np.float32), cv2.COLOR_RGB2Lab)
-    smooth = cv2.resize(low, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
-    smooth = cv2.cvtColor(_blur(smooth, 60 / 8192 * size), cv2.COLOR_RGB2Lab)
-    pull = (target - smooth) * np.array(TONE_PULL, np.float32)
-    lab = cv2.cvtColor(np.clip(low, 0, 1), cv2.COLOR_RGB2Lab)
-    lab += cv2.resize(pull, (size, size), interpolation=cv2.INTER_LINEAR)
-    low = cv2.cvtColor(lab, cv2.COLOR_Lab2RGB)
+    def softly(grid: np.ndarray, sigma: float) -> np.ndarray:
+        """A wide blur, worked out at a quarter of the size."""
+        small = cv2.resize(grid, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+        return cv2.resize(_blur(small, sigma * size / 8192), (size, size), interpolation=cv2.INTER_LINEAR)
 
+    near = softly(total * surface.covered, 70)
+    target = cv2.cvtColor(skin.reshape(1, 1, 3).astype(np.float32), cv2.COLOR_RGB2Lab)
+    smooth = cv2.cvtColor(np.clip(softly(low, 60), 0, 1), cv2.COLOR_RGB2Lab)
+    edge = _smoothstep(0.95, 0.45, near)[..., None]
+    pull = np.array(TONE_PULL, np.float32) * (1 - edge) + np.array(EDGE_PULL, np.float32) * edge
+    lab = cv2.cvtColor(np.clip(low, 0, 1), cv2.COLOR_RGB2Lab)
+    lab += (target - smooth) * pull
+    low = cv2.cvtColor(lab, cv2.COLOR_Lab2RGB)
     # Last, after the tone is settled: doing it before made a seam at the neck.
-    near = cv2.resize(total * surface.covered, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
-    near = cv2.resize(_blur(near, 70 / 8192 * size), (size, size), interpolation=cv2.INTER_LINEAR)
     unseen = np.maximum(_smoothstep(0.20, 0.0, near), _smoothstep(0.030, 0.010, surface.to_neck))
     low += (skin - low) * unseen[..., None]
     return low.astype(np.float32), unseen.astype(np.float32)
