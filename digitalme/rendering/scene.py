@@ -166,17 +166,12 @@ class Scene:
         supersample 2 takes coverage and depth at four samples a pixel, 1 at its centre (faster, jagged).
         """
         width, height = camera.width, camera.height
-        if isinstance(background, tuple):
-            background = np.full((height, width, 3), background, np.uint8)
-        if background.shape != (height, width, 3) or background.dtype != np.uint8:
-            raise ValueError(
-                f"background: expected ({height}, {width}, 3) uint8, got {background.shape} {background.dtype}"
-            )
+        background = check_background(background, width, height)
         count = self._assemble(camera)
         rotation = np.asarray(camera.camera_from_world[:, :3], np.float32)
         start, self._items = raster.bin_all(self._corners, count, width, height, self._items)
         picture = np.empty((height, width, 3), np.uint8)
-        lamps, ambient = _lamp_tables(lighting, rotation)
+        lamps, ambient = lamp_tables(lighting, rotation)
         samples = raster.SAMPLES[supersample * supersample]
 
         def tiles(part: int, parts: int) -> None:
@@ -271,6 +266,19 @@ def draw(
     return Scene(drawables).draw(camera, background, lighting, supersample)
 
 
+def check_background(
+    background: tuple[float, float, float] | np.ndarray, width: int, height: int
+) -> UInt8[np.ndarray, "h w 3"]:
+    """A background as a picture of this size. Raises ValueError when it is another."""
+    if isinstance(background, tuple):
+        return np.full((height, width, 3), background, np.uint8)
+    if background.shape != (height, width, 3) or background.dtype != np.uint8:
+        raise ValueError(
+            f"background: expected ({height}, {width}, 3) uint8, got {background.shape} {background.dtype}"
+        )
+    return background
+
+
 def vertex_normals(positions: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]) -> Float32[np.ndarray, "v 3"]:
     """Unit normals, the area-weighted mean of the adjacent faces; 0 where a vertex has none."""
     normals = np.zeros((len(positions), 3), np.float32)
@@ -339,7 +347,7 @@ def _pack_textures(drawables: list[Drawable]) -> tuple[np.ndarray, np.ndarray, l
     return np.concatenate(texels), np.array(table, np.int64).reshape(-1, 4), pairs
 
 
-def _lamp_tables(lighting: Lighting, rotation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def lamp_tables(lighting: Lighting, rotation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Lamps and ambient light for the kernels, turned into the camera frame."""
     lamps = np.zeros((max(len(lighting.lamps), 1), shading.LAMP_COLUMNS), np.float32)
     for row, lamp in zip(lamps, lighting.lamps, strict=False):

@@ -12,8 +12,9 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from digitalme.artifacts import Avatar, AvatarMesh, Camera
+from digitalme.rendering.choice import make_scene
 from digitalme.rendering.pose import Rig
-from digitalme.rendering.scene import Drawable, Lamp, Lighting, Scene, Surface
+from digitalme.rendering.scene import Drawable, Lamp, Lighting, Surface
 from digitalme.rendering.visibility import Visibility, bake_visibility
 from digitalme.spaces import CAMERA_FROM_WORLD_FRONT, rotation_from_euler
 
@@ -92,7 +93,7 @@ class Studio:
                 hull = _outline(avatar.meshes[i])
                 if hull is not None:
                     self._hulls.append((hull[0], i, hull[1]))
-        self.scene = Scene([*self.drawables, *(hull for hull, _, _ in self._hulls)])
+        self.scene = make_scene([*self.drawables, *(hull for hull, _, _ in self._hulls)])
         self._backdrops: dict[tuple[int, int], np.ndarray] = {}
 
     def picture(
@@ -111,14 +112,17 @@ class Studio:
         for hull, i, width in self._hulls:
             hull.positions = posed[i].positions + posed[i].normals * (width * outline)
         if background is None:
-            size = (camera.width, camera.height)
-            if size not in self._backdrops:
-                tint = (0.97, 0.91, 0.91) if self.look == "moe" else (0.80, 0.785, 0.77)
-                self._backdrops[size] = backdrop(*size, tint)
-            background = self._backdrops[size]
+            background = self.background(camera)
         lighting = studio_lighting(camera)
         self._shade(lighting, head)
         return self.scene.draw(camera, background, lighting, supersample)
+
+    def background(self, camera: Camera) -> UInt8[np.ndarray, "h w 3"]:
+        """The look's own backdrop at the camera's size; kept."""
+        size = (camera.width, camera.height)
+        if size not in self._backdrops:
+            self._backdrops[size] = backdrop(*size, (0.97, 0.91, 0.91) if self.look == "moe" else (0.80, 0.785, 0.77))
+        return self._backdrops[size]
 
     def _bake(self, rest: list) -> Visibility:
         meshes = self.avatar.meshes
