@@ -1,7 +1,7 @@
 """What a run tells while it works: one stream of events feeds the progress bar, the log and the web page.
 
 A stage reports with `progress(done, total)`, takes its random numbers from `seed()` and its working folder from
-`scratch()`, and leaves remarks with `note(...)`; outside a run they do nothing, give 0, and give a fresh temporary folder.
+`scratch()`, and leaves remarks with `note(...)`. Outside a run they do nothing, give 0, and a temporary folder.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Make a virtual environment with digitalme in it: `python tools/set_up.py .venv [--extra NAME ...]`.
+"""Make a virtual environment with digitalme in it: `python tools/set_up.py .venv [--extra NAME ...] [--wheel FILE]`.
 
 Needs nothing but Python's standard library. mediapipe is installed without its declared dependencies: they bring a
 second OpenCV that needs the system's libGL, and JAX (330 MB), which face detection never imports. What it does import
@@ -23,6 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--extra", action="append", default=[], help="an extra of pyproject.toml")
+    parser.add_argument("--wheel", type=Path, help="install this wheel instead of the checkout")
     options = parser.parse_args()
     if not (3, 11) <= sys.version_info[:2] <= (3, 12):
         sys.exit(f"digitalme needs Python 3.11 or 3.12; this is {sys.version.split()[0]}")
@@ -40,7 +41,8 @@ def main() -> None:
     constraints = ["-c", str(ROOT / "constraints.txt")]
     subprocess.run([*pip, *constraints, *rest, "hatchling", "editables"], check=True)
     subprocess.run([*pip, *constraints, "--no-deps", *alone], check=True)
-    subprocess.run([*pip, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)], check=True)
+    package = [str(options.wheel)] if options.wheel else ["--no-build-isolation", "--editable", str(ROOT)]
+    subprocess.run([*pip, "--no-deps", *package], check=True)
 
 
 if __name__ == "__main__":

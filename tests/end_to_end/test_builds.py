@@ -1,0 +1,196 @@
+"""Whole builds of the demo: what comes out, twice the same, after kills, beside each other, with the network off."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from digitalme.cli import main
+from digitalme.product import Built
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+OUTPUTS = {"avatar.glb", "talking_head.mp4", "performance.json", "portrait.png", "report.html", "run"}
+STAGES = ["portrait", "likeness", "avatar", "speech", "performance", "exports", "frames", "video"]
+
+
+@dataclass(frozen=True)
+class Finished:
+    out: Path
+    store: Path
+    seconds: float
+    peak_mb: float
+
+
+def network_off() -> list[str]:
+    """The command that runs another without any network, where this machine lets us."""
+    command = ["unshare", "--map-root-user", "--net"]
+    if shutil.which("unshare") and subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0:
+        return command
+    return []
+
+
+def start(*command: str | Path, store: Path, prefix: tuple[str, ...] = ()) -> subprocess.Popen:
+    environment = {**os.environ, "DIGITALME_STORE": str(store), "PYTHONPATH": str(ROOT)}
+    words = [*prefix, sys.executable, *map(str, command)]
+    return subprocess.Popen(words, env=environment, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory) -> Finished:
+    """`digitalme demo` in a process of its own, with the network off."""
+    folder = tmp_path_factory.mktemp("reference")
+    begin = time.perf_counter()
+    command = ("-m", "digitalme.cli", "demo", "--out", folder / "demo", "--quiet")
+    process = start(*command, store=folder / "store", prefix=tuple(network_off()))
+    error = process.stderr.read().decode()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    process.stderr.close()
+    assert process.returncode == 0, error
+    return Finished(folder / "demo", folder / "store", time.perf_counter() - begin, usage.ru_maxrss / 1e3)
+
+
+def digests(out: Path) -> dict[str, str]:
+    """Digest of each output but the report, which tells times."""
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(out.iterdir())
+        if path.is_file() and path.name != "report.html"
+    }
+
+
+def test_everything_is_there(reference):
+    assert {path.name for path in reference.out.iterdir()} == OUTPUTS
+    assert (reference.out / "avatar.glb").stat().st_size < 15 * 2**20
+    links = sorted(path.name for path in (reference.out / "run").iterdir() if path.is_symlink())
+    assert [name.partition("-")[0] for name in links] == ["00", "00"] + [f"{n:02d}" for n in range(1, 9)]
+    assert (
+        json.loads((reference.out / "run" / "01-encode_photo" / "artifact.json").read_text())["stage"] == "encode_photo"
+    )
+    report = (reference.out / "report.html").read_text()
+    assert "data:video/mp4;base64," in report
+    assert "http" not in report.replace("http://www.w3.org", "")
+
+
+def test_memory(reference):
+    assert reference.peak_mb < 2000
+
+
+def test_no_unfinished_files_stay(reference):
+    assert list((reference.store / "scratch").iterdir()) == []
+
+
+def test_second_build_makes_nothing_and_gives_the_same(reference, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("DIGITALME_STORE", str(reference.store))
+    assert main(["demo", "--out", str(tmp_path / "again"), "--quiet"]) == 0
+    assert digests(tmp_path / "again") == digests(reference.out)
+    log = sorted((reference.store / "runs").iterdir())[-1] / "log.jsonl"
+    assert {json.loads(line)["what"] for line in log.read_text().splitlines()} == {"cached"}
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from digitalme.demo import demo_photo, demo_voice
+from digitalme.product import How, build, look_settings
+out, where = Path(sys.argv[1]), sys.argv[2]
+def listener(event):
+    if event.artifact == where and event.what in ("progress", "finished"):
+        os.kill(os.getpid(), signal.SIGKILL)
+voice, words = demo_voice()
+build(demo_photo(), voice, words, out, How(settings=look_settings("photo"), on_event=listener))
+"""
+
+
+def test_killed_in_each_stage_and_resumed(reference, tmp_path):
+    """One store through eight kills, one in the middle of each stage; then the files are those of an undisturbed build."""
+    store, out = tmp_path / "store", tmp_path / "demo"
+    for stage in STAGES:
+        process = start("-c", KILLED, out, stage, store=store)
+        error = process.communicate()[1].decode()
+        assert process.returncode == -signal.SIGKILL, f"{stage}: {error}"
+        assert not (out / "run").exists()
+    process = start("-c", KILLED, out, "none", store=store)
+    error = process.communicate()[1].decode()
+    assert process.returncode == 0, error
+    assert digests(out) == digests(reference.out)
+    assert list((store / "scratch").iterdir()) == []
+    assert {path.name for path in out.iterdir() if not path.name.startswith(".digitalme-")} == OUTPUTS
+
+
+def test_two_builds_at_once_on_one_store(reference, tmp_path):
+    store = tmp_path / "store"
+    outs = [tmp_path / "one", tmp_path / "two"]
+    running = [start("-m", "digitalme.cli", "demo", "--out", out, "--quiet", store=store) for out in outs]
+    for process in running:
+        error = process.communicate()[1].decode()
+        assert process.returncode == 0, error
+    for out in outs:
+        assert digests(out) == digests(reference.out)
+
+
+def test_talk_makes_only_what_hears_the_voice(reference, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("DIGITALME_STORE", str(reference.store))
+    from digitalme.demo import demo_voice
+
+    assert main(["talk", str(reference.out), "--voice", str(demo_voice()[0]), "--out", str(tmp_path / "talk")]) == 0
+    assert {path.name for path in (tmp_path / "talk").iterdir()} == {"talking_head.mp4", "performance.json"}
+    log = sorted((reference.store / "runs").iterdir())[-1] / "log.jsonl"
+    touched = {json.loads(line)["artifact"] for line in log.read_text().splitlines()}
+    assert touched == {"speech", "performance", "frames", "video"}
+
+
+def test_show_and_eval(reference, monkeypatch, capsys):
+    monkeypatch.setenv("DIGITALME_STORE", str(reference.store))
+    assert main(["show", str(reference.out)]) == 0
+    assert "encode_photo" in capsys.readouterr().out
+    assert main(["show", str(reference.out), "reconstruct"]) == 0
+    shown = capsys.readouterr().out
+    assert "albedo.png" in shown
+    assert (reference.out / "run" / "preview-likeness.png").is_file()
+    assert main(["eval", str(reference.out), "--quiet"]) == 0
+
+
+def test_use_an_edited_picture(reference, tmp_path, monkeypatch):
+    """--use puts a person's own file in place of one that a stage made; only what follows is made anew."""
+    from digitalme.artifacts.files import read_png, write_png
+
+    monkeypatch.setenv("DIGITALME_STORE", str(reference.store))
+    monkeypatch.chdir(tmp_path)
+    picture = read_png(reference.out / "portrait.png").copy()
+    picture[..., 2] //= 2
+    write_png(tmp_path / "edited.png", picture)
+    arguments = ["demo", "--out", "edited", "--until", "reconstruct", "--use", "portrait=edited.png", "--quiet"]
+    assert main(arguments) == 0
+    built = Built.read(tmp_path / "edited")
+    assert built.keys["portrait"] != Built.read(reference.out).keys["portrait"]
+    assert set(built.keys) == {"photo", "voice", "portrait", "likeness"}
+
+
+def test_no_connection_is_tried(tmp_path, monkeypatch):
+    """Every connect of a whole build is counted: there are none."""
+    program = """
+import socket, sys
+tried = []
+for name in ("connect", "connect_ex"):
+    setattr(socket.socket, name, lambda self, address, name=name: tried.append(address))
+socket.getaddrinfo = lambda *address, **more: tried.append(address) or []
+from digitalme.cli import main
+code = main(["demo", "--out", sys.argv[1], "--until", "likeness", "--quiet"])
+assert (code, tried) == (0, []), (code, tried)
+"""
+    process = start("-c", program, tmp_path / "demo", store=tmp_path / "store")
+    error = process.communicate()[1].decode()
+    assert process.returncode == 0, error
