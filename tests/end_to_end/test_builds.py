@@ -115,7 +115,7 @@ build(demo_photo(), voice, words, out, How(settings=look_settings("photo"), on_e
 
 
 def test_killed_in_each_stage_and_resumed(reference, tmp_path):
-    """One store through eight kills, one in the middle of each stage; then the files are those of an undisturbed build."""
+    """One store through eight kills, one in each stage; then the files are those of an undisturbed build."""
     store, out = tmp_path / "store", tmp_path / "demo"
     for stage in STAGES:
         process = start("-c", KILLED, out, stage, store=store)
