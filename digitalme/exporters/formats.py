@@ -21,7 +21,25 @@ def _glb(avatar: Avatar, performance: Performance | None, folder: Path, config: 
     return [path]
 
 
-EXPORTERS: dict[str, Writer] = {"glb": _glb}
+def _vrm(avatar: Avatar, performance: Performance | None, folder: Path, config: ExportConfig) -> list[Path]:
+    from digitalme.exporters.vrm import write_vrm
+
+    path = folder / "avatar.vrm"
+    write_vrm(avatar, path, config)
+    return [path]
+
+
+def _vrma(avatar: Avatar, performance: Performance | None, folder: Path, config: ExportConfig) -> list[Path]:
+    from digitalme.exporters.vrm import write_vrma
+
+    if performance is None:
+        raise InputError("format 'vrma' is a performance, and there is none; build with --voice or --say first")
+    path = folder / "performance.vrma"
+    write_vrma(avatar, performance, path, config)
+    return [path]
+
+
+EXPORTERS: dict[str, Writer] = {"glb": _glb, "vrm": _vrm, "vrma": _vrma}
 """Format name to a function that writes into a folder and returns the files that it made."""
 
 

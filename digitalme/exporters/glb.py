@@ -36,7 +36,7 @@ _COMPONENTS = {
 _WIDTH = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 
 
-class _Chunk:
+class Chunk:
     """The binary part of a GLB and the JSON that points into it."""
 
     def __init__(self) -> None:
@@ -113,7 +113,7 @@ def to_gltf(
     scene and not of "Armature", as the specification advises; the scene is called "Armature" too, so that a program
     that looks that name up from the top finds joints and meshes below it, as in a Ready Player Me file.
     """
-    chunk = _Chunk()
+    chunk = Chunk()
     images, textures, extensions = [], [], set()
     texture_index: dict[str, int] = {}
     blended = {m.material.texture for m in avatar.meshes if m.material.alpha_mode != "OPAQUE"}
@@ -143,7 +143,7 @@ def to_gltf(
     ]
     nodes[0]["children"] = [int(i) for i in nodes[0]["children"]]
     for i, name in enumerate(skeleton.names):
-        node = {"name": bone_name(name, config.profile)} | _transform(local[i])
+        node = {"name": bone_name(name, config.profile)} | transform(local[i])
         children = [first_joint + int(child) for child in np.flatnonzero(skeleton.parents == i)]
         nodes.append(node | ({"children": children} if children else {}))
     inverse = np.linalg.inv(skeleton.world_from_joint.astype(np.float64)).astype(np.float32)
@@ -161,17 +161,11 @@ def to_gltf(
 
     joint_node = {name: first_joint + i for i, name in enumerate(skeleton.names)}
     animations = []
-    if performance is not None:
-        seconds = min(performance.seconds, config.clip_seconds)
-        shown = Performance(
-            performance.rate,
-            {name: curve[: round(seconds * performance.rate)] for name, curve in performance.curves.items()},
-            performance.head[: round(seconds * performance.rate)],
-            {},
-        )
-        clip = head_clip(shown, config.clip_rate)
-        animations.append(_animation(chunk, clip, skeleton, local, joint_node, avatar, first_mesh, shown))
-    animations += [_animation(chunk, clip, skeleton, local, joint_node, avatar, first_mesh) for clip in clips]
+    if performance is not None and performance.frames:
+        shown = _first_seconds(performance, config.clip_seconds)
+        animations.append(joint_animation(chunk, head_clip(shown, config.clip_rate), skeleton, joint_node))
+        _add_weights(chunk, animations[0], avatar.meshes, first_mesh, shown, config.clip_rate)
+    animations += [joint_animation(chunk, clip, skeleton, joint_node) for clip in clips]
 
     about = {"name": avatar.name, "look": avatar.look, "about": avatar.about}
     document = {
@@ -196,6 +190,12 @@ def to_gltf(
     if "EXT_texture_webp" in extensions:
         document["extensionsRequired"] = ["EXT_texture_webp"]
     return document, bytes(chunk.data)
+
+
+def _first_seconds(performance: Performance, seconds: float) -> Performance:
+    count = max(1, round(seconds * performance.rate))
+    curves = {name: curve[:count] for name, curve in performance.curves.items()}
+    return Performance(performance.rate, curves, performance.head[:count], {})
 
 
 def _encode(picture: np.ndarray, image_format: str, size: int) -> bytes:
@@ -231,7 +231,7 @@ def _material(material: Material, texture_index: dict[str, int]) -> dict:
     return out | {"extras": {"digitalme": {"kind": material.kind}}}
 
 
-def _transform(matrix: np.ndarray) -> dict:
+def transform(matrix: np.ndarray) -> dict:
     """Translation and rotation of a rigid matrix, identity left out."""
     out = {}
     if np.abs(matrix[:3, 3]).max() > 1e-9:
@@ -242,7 +242,7 @@ def _transform(matrix: np.ndarray) -> dict:
     return out
 
 
-def _mesh(chunk: _Chunk, mesh: AvatarMesh, material: int) -> dict:
+def _mesh(chunk: Chunk, mesh: AvatarMesh, material: int) -> dict:
     count = len(mesh.positions)
     weights = np.round(mesh.weights * 65535).astype(np.int64)
     weights[np.arange(count), weights.argmax(1)] += 65535 - weights.sum(1)  # the validator wants the sum exact
@@ -288,40 +288,38 @@ def tangents(mesh: AvatarMesh) -> Float32[np.ndarray, "v 4"]:
     return np.column_stack([tangent, side]).astype(np.float32)
 
 
-def _animation(
-    chunk: _Chunk,
-    clip: Clip,
-    skeleton: Skeleton,
-    local: np.ndarray,
-    joint_node: dict[str, int],
-    avatar: Avatar,
-    first_mesh: int,
-    performance: Performance | None = None,
-) -> dict:
-    """One glTF animation: the clip's joint rotations and, for a performance, every mesh's morph weights."""
-    samplers, channels = [], []
+def joint_animation(chunk: Chunk, clip: Clip, skeleton: Skeleton, joint_node: dict[str, int]) -> dict:
+    """A clip's joint rotations as a glTF animation. All samplers share the first one's input."""
+    local = local_from_world(skeleton, skeleton.world_from_joint)
     frames = len(next(iter(clip.rotations.values())))
     times = chunk.add((np.arange(frames) / clip.rate).astype(np.float32), "SCALAR", bounds=True)
-
-    def channel(node: int, path: str, output: int) -> None:
-        samplers.append({"input": times, "output": output, "interpolation": "LINEAR"})
-        channels.append({"sampler": len(samplers) - 1, "target": {"node": node, "path": path}})
-
+    out: dict = {"name": clip.name, "samplers": [], "channels": []}
     for joint, rotations in clip.rotations.items():
         bind = Rotation.from_matrix(local[skeleton.names.index(joint), :3, :3])
         turned = (bind * Rotation.from_quat(rotations)).as_quat()
         turned = np.where((turned * bind.as_quat()).sum(1, keepdims=True) < 0, -turned, turned)
-        channel(joint_node[joint], "rotation", chunk.add(turned.astype(np.float32), "VEC4"))
-    if performance is not None:
-        grid = np.arange(frames) / clip.rate
-        own = np.arange(performance.frames) / performance.rate
-        curves = {name: np.interp(grid, own, curve) for name, curve in performance.curves.items()}
-        for number, mesh in enumerate(avatar.meshes):
-            if any(name in curves and np.ptp(curves[name]) + abs(curves[name][0]) > 1e-4 for name in mesh.morphs):
-                still = np.zeros(frames)
-                table = np.stack([curves.get(name, still) for name in mesh.morphs], 1).astype(np.float32)
-                channel(first_mesh + number, "weights", chunk.add(table.reshape(-1), "SCALAR"))
-    return {"name": clip.name, "samplers": samplers, "channels": channels}
+        add_channel(out, joint_node[joint], "rotation", times, chunk.add(turned.astype(np.float32), "VEC4"))
+    return out
+
+
+def add_channel(out: dict, node: int, path: str, times: int, values: int) -> None:
+    out["channels"].append({"sampler": len(out["samplers"]), "target": {"node": node, "path": path}})
+    out["samplers"].append({"input": times, "output": values, "interpolation": "LINEAR"})
+
+
+def _add_weights(
+    chunk: Chunk, out: dict, meshes: tuple[AvatarMesh, ...], first_mesh: int, performance: Performance, rate: float
+) -> None:
+    """A channel of morph weights for each mesh that the performance moves, on the times of the animation `out`."""
+    times = out["samplers"][0]["input"]
+    grid = np.arange(chunk.accessors[times]["count"]) / rate
+    own = np.arange(performance.frames) / performance.rate
+    curves = {n: np.interp(grid, own, curve) for n, curve in performance.curves.items() if np.abs(curve).max() > 1e-4}
+    for number, mesh in enumerate(meshes):
+        if curves.keys() & mesh.morphs.keys():
+            still = np.zeros(len(grid))
+            table = np.stack([curves.get(name, still) for name in mesh.morphs], 1).astype(np.float32)
+            add_channel(out, first_mesh + number, "weights", times, chunk.add(table.reshape(-1), "SCALAR"))
 
 
 def write_glb_file(path: Path, document: dict, data: bytes) -> None:

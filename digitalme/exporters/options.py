@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from digitalme.errors import InputError
 
-FORMATS = ("glb",)
+FORMATS = ("glb", "vrm", "vrma")
 PROFILES = ("rpm", "mixamo")
 POSES = ("T", "A")
 IMAGE_FORMATS = ("jpeg", "webp", "png")

@@ -10,7 +10,8 @@ from digitalme.artifacts import Avatar, AvatarMesh, Morph
 from digitalme.body.visemes import VISEMES, arkit_weights
 
 _MESH_NAMES = {
-    "head": "Wolf3D_Head", "body": "Wolf3D_Body", "teeth": "Wolf3D_Teeth", "eye_left": "EyeLeft", "eye_right": "EyeRight",
+    "head": "Wolf3D_Head", "body": "Wolf3D_Body", "teeth": "Wolf3D_Teeth",
+    "eye_left": "EyeLeft", "eye_right": "EyeRight",
     "hair": "Wolf3D_Hair", "glasses": "Wolf3D_Glasses", "beard": "Wolf3D_Beard",
     "tshirt": "Wolf3D_Outfit_Top", "hoodie": "Wolf3D_Outfit_Top", "dress": "Wolf3D_Outfit_Top",
     "trousers": "Wolf3D_Outfit_Bottom", "skirt": "Wolf3D_Outfit_Bottom", "shoes": "Wolf3D_Outfit_Footwear",

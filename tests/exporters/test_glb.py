@@ -188,7 +188,7 @@ def test_image_formats(avatar, tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "text"),
     [
-        ({"formats": ("gbl",)}, "format 'gbl' is not known; expected one of glb"),
+        ({"formats": ("gbl",)}, "format 'gbl' is not known; expected one of glb, vrm"),
         ({"profile": "unity"}, "profile 'unity' is not known; expected one of rpm, mixamo"),
         ({"pose": "X"}, "pose 'X' is not known; expected one of T, A"),
         ({"image_format": "gif"}, "image_format 'gif' is not known; expected one of jpeg, webp, png"),
