@@ -90,7 +90,24 @@ def _prior_sigma(name: str) -> float:
         return 0.1  # lopsided by nature
     if "cheek" in name:
         return 0.12
-    return 0.5 if name in load_body().names("action") else 0.35
+    if name in ("jawLeft", "jawRight", "mouthLeft", "mouthRight"):
+        return 0.15
+    if name.startswith("head"):
+        return 0.15  # the skull hides under hair: landmarks of the forehead alone would flatten it
+    return 0.5 if name in load_body().names("action") else 0.25
+
+
+def _mirrored(name: str) -> str | None:
+    """The shape or action that does the same on the other side; the eyes look one way, so out goes with in."""
+    if name in ("jawLeft", "jawRight", "mouthLeft", "mouthRight"):
+        return None
+    if name[:2] in ("l-", "r-"):
+        return ("r-" if name[0] == "l" else "l-") + name[2:]
+    for side, other in (("Left", "Right"), ("Right", "Left")):
+        if name.endswith(side):
+            stem = name[: -len(side)]
+            return {"eyeLookIn": "eyeLookOut", "eyeLookOut": "eyeLookIn"}.get(stem, stem) + other
+    return None
 
 
 @lru_cache(maxsize=1)
@@ -112,8 +129,8 @@ def _linear_head() -> _LinearHead:
 
     precision = np.diag([1.5 / _prior_sigma(name) ** 2 for name in names])
     for i, name in enumerate(names):  # a face is nearly symmetric: the difference of left and right is small
-        other = {"l-": "r-" + name[2:]}.get(name[:2]) or (name[:-4] + "Right" if name.endswith("Left") else None)
-        if other in names:
+        other = _mirrored(name)
+        if other in names[i + 1 :]:
             j = names.index(other)
             precision[np.ix_([i, j], [i, j])] += 1.5 / 0.25**2 * np.array([[1, -1], [-1, 1]])
     gap = (moved[where[table.lip_upper]] - moved[where[table.lip_lower]]).reshape(-1, len(names))

@@ -110,28 +110,31 @@ def hair_mask(image: Image, person: Mask, skin_away: Float32[np.ndarray, "h w"],
     hair = _grab_cut(cv2.cvtColor(image, cv2.COLOR_RGB2Lab), labels, 4) & person & ~(oval & (up < 0.12))
     hair = cv2.morphologyEx(hair.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     hair = _large_parts(hair, 0.08)
-    return _with_long_hair(image, hair, person, skin_away, face)
+    return _grown_by_color(image, hair, person, skin_away, face)
 
 
-def _with_long_hair(image, hair, person, skin_away, face) -> Mask:
-    """Hair also below the chin, where hair already runs down beside the face."""
-    beside = hair & (face.up < -0.12) & (face.up > -0.5) & ~face.polygon(marks.OVAL, 0.02)
+def _grown_by_color(image, hair, person, skin_away, face) -> Mask:
+    """Add what has the hair's colour and touches it: short hair at the temples, and long hair below the chin where
+    hair already runs down beside the face."""
     core = eroded(hair, 0.009 * face.height_px)
-    if beside.sum() < 0.05 * face.height_px**2 or core.sum() < 200:
+    if core.sum() < 200:
         return hair
     lab = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
-    colors = lab[core]
-    middle = np.median(colors, 0)
-    near = colors[np.abs(colors - middle).max(1) < 30]
+    middle = np.median(lab[core], 0)
+    near = lab[core][np.abs(lab[core] - middle).max(1) < 30]
     away = lab - middle
     inverse = np.linalg.inv(np.cov(near.T) + np.diag([15, 5, 5])).astype(np.float32)
     distance = np.sqrt(np.einsum("hwc,cd,hwd->hw", away, inverse, away, optimize=True))
-    alike = person & (distance < 2.4) & (distance < 0.8 * skin_away) & (face.up < -0.3)
-    alike = (alike & ~face.polygon(marks.OVAL, 0.005)) | hair
-    alike = cv2.morphologyEx(alike.astype(np.uint8), cv2.MORPH_OPEN, disc(1))
-    _, parts = cv2.connectedComponents(alike)
-    touching = np.unique(parts[hair & (face.up < 0)])
-    return hair | np.isin(parts, touching[touching > 0])
+    alike = person & (distance < 0.8 * skin_away) & ~face.polygon(marks.OVAL, 0.005)
+    temples = alike & (distance < 3.2) & (skin_away > 3.5) & (face.up > 0) & (face.side < 0.75)
+    beside = hair & (face.up < -0.12) & (face.up > -0.5) & ~face.polygon(marks.OVAL, 0.02)
+    long = beside.sum() > 0.05 * face.height_px**2
+    below = alike & (distance < 2.4) & (face.up < -0.3) & long
+    grown = cv2.morphologyEx((temples | below | hair).astype(np.uint8), cv2.MORPH_OPEN, disc(1))
+    _, parts = cv2.connectedComponents(grown)
+    touching = np.unique(parts[hair])
+    found = hair | np.isin(parts, touching[touching > 0])
+    return cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_CLOSE, disc(max(1, round(0.01 * face.height_px)))) > 0
 
 
 def _grab_cut(image: np.ndarray, labels: np.ndarray, rounds: int) -> Mask:
