@@ -15,7 +15,7 @@ from jaxtyping import Float32, UInt8
 
 from digitalme.artifacts import Avatar, Frames, Likeness, Performance, Portrait
 from digitalme.errors import InputError
-from digitalme.events import progress, scratch
+from digitalme.events import note, progress, scratch
 from digitalme.imaging.video import LosslessWriter
 
 Picture = UInt8[np.ndarray, "size size 3"]
@@ -53,8 +53,8 @@ def render(
         for picture in _drawn_ahead(draw, [i / config.fps for i in range(count)], workers):
             writer.write(picture)
             progress(writer.count, count)
-    spent = {"set_up": ready - started, "frames": time.perf_counter() - ready}
-    return Frames(path, config.fps, count, config.size, config.size, spent)
+    note(set_up_seconds=ready - started, frames_seconds=time.perf_counter() - ready)
+    return Frames(path, config.fps, count, config.size, config.size)
 
 
 def frame_count(seconds: float, fps: float) -> int:

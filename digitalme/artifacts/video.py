@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,14 +24,13 @@ class Frames:
     count: int
     width: int
     height: int
-    seconds_spent: dict[str, float] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
         target = folder / "frames.mkv"
         if self.path != target:
             shutil.move(self.path, target)
         about = {"fps": self.fps, "count": self.count, "width": self.width, "height": self.height}
-        write_json(folder / "frames.json", {**about, "seconds_spent": self.seconds_spent})
+        write_json(folder / "frames.json", about)
 
     @classmethod
     def load(cls, folder: Path) -> Frames:

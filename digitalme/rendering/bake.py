@@ -143,7 +143,7 @@ def _mirrored(texture: np.ndarray) -> np.ndarray:
     return texture[::-1]
 
 
-def _sample(photo: np.ndarray, pixel: Float32[np.ndarray, "t t 2"], method: int = cv2.INTER_LINEAR) -> np.ndarray:
+def _sample(photo: np.ndarray, pixel: Float32[np.ndarray, "h w 2"], method: int = cv2.INTER_LINEAR) -> np.ndarray:
     """Read the photo (pixel centres at +0.5) where each texel lies."""
     return cv2.remap(photo, pixel[..., 0] - 0.5, pixel[..., 1] - 0.5, method, borderMode=cv2.BORDER_REPLICATE)
 

@@ -7,16 +7,20 @@ All kernels release the interpreter's lock.
 
 from __future__ import annotations
 
+from typing import no_type_check
+
 import numpy as np
 from numba import njit
 
 SUBPIXEL = 64
 """Corners are snapped to this part of a sample, and edges evaluated in integers: shared edges meet exactly."""
 
+# Kernels also carry @no_type_check, so that the test run's shape checks leave them to numba.
 jit = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "arcp", "nsz", "reassoc"})
 
 
 @jit
+@no_type_check
 def posed_pixels(rest, basis, weights, turn, rotation, pivot, shift, camera, focal, cx, cy, world, out):
     """Move vertices and project them.
 
@@ -48,6 +52,7 @@ def posed_pixels(rest, basis, weights, turn, rotation, pivot, shift, camera, foc
 
 
 @jit
+@no_type_check
 def draw_triangles(corners, faces, uvs, shade, texture, opacity, nearer, color, depth, x0, y0, scale):
     """Blend textured triangles over `color` (h, w, 3) float32 where they are nearer than `depth` (h, w).
 
@@ -131,6 +136,7 @@ def draw_triangles(corners, faces, uvs, shade, texture, opacity, nearer, color, 
 
 
 @jit
+@no_type_check
 def averaged(color, factor, out):
     """Average blocks of factor x factor samples (h, w, 3) float32 into pixels (h / factor, w / factor, 3) uint8."""
     share = 1.0 / (factor * factor)
@@ -145,6 +151,7 @@ def averaged(color, factor, out):
 
 
 @jit
+@no_type_check
 def nearest_depth(corners, faces, depth):
     """Depth of the nearest triangle at each pixel centre; `depth` (h, w) comes filled with inf."""
     height, width = depth.shape
