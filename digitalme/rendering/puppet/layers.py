@@ -191,7 +191,10 @@ def neck(view: View, face: FaceShare) -> Layer:
         depth = blurred(filled(np.where(known, seen, 0), known.astype(np.float32)), 0.04 * fh)
     else:
         depth = np.full(height.shape, chin_depth + 0.06, np.float32)
-    layer = on_grid(view, "neck", np.maximum(depth, chin_depth + 0.030), color, alpha)
+    depth = np.maximum(depth, chin_depth + 0.030)
+    # behind the mouth it makes room for the mouth's inside
+    depth += 0.08 * blurred(view.area(lm.LIPS_OUTER, 0.12 * fh), 0.02 * fh)
+    layer = on_grid(view, "neck", depth.astype(np.float32), color, alpha)
 
     cloth = blurred(cloth_like & ~view.long_hair & (height < -0.45) & ~wide_oval, 0.03 * fh)
     hair_share = np.clip(1.3 * blurred(view.long_hair & ~grown(view.oval, 2), 0.04 * fh), 0, 1)
@@ -224,24 +227,27 @@ def _is_ear(view: View) -> np.ndarray:
 
 
 def skin_under(view: View, skin: Picture) -> Layer:
-    """Skin of the head's side behind the face and the ears: what comes to light when the head turns."""
-    faces = view.body.parts["head"].faces
+    """Skin of the jaw's and the neck's side: what comes to light below the ear when the head turns."""
+    faces = np.concatenate([view.body.parts["head"].faces, view.body.parts["body"].faces])
     center = view.vertices[faces].mean(1)
     up, back = center[:, 1] - view.chin[1], view.body.head_center[2] - center[:, 2]
-    faces = faces[
-        (view.facing[faces] > -0.5).all(1)
-        & ~_is_ear(view)[faces].any(1)
-        & (up > 0.004)
-        & (up < 0.11)
-        & (back < 0.055)
-    ]  # fmt: skip
-    fh, height = view.face_height, view.height
-    stray = (view.unlike_skin > 5) & (height < -0.3) & ~view.oval
-    inside = shrunk(view.is_person & ~grown(view.is_hair, 2) & ~grown(stray, 2), 0.012 * fh)
-    alpha = np.clip(blurred(inside, 1.5), 0, 1) * smoothstep(-0.48, -0.36, height)
-    rest = view.vertices - 0.003 * view.normals + 0.007 * view.away
-    uvs = view.pixels[:, :2]
-    return on_mesh(view, "skin_under", faces, with_alpha(skin * 0.93, alpha), rest, uvs=uvs)
+    keep = (view.facing[faces] > -0.97).all(1) & ~_is_ear(view)[faces].any(1)
+    table = lm.landmark_table()
+    far = cKDTree(view.vertices[np.concatenate([table.lip_upper, table.lip_lower])]).query(center)[0]
+    faces = faces[keep & (far > 0.025) & (up > -0.035) & (up < 0.11) & (back < 0.10)]
+    stray = (view.unlike_skin > 5) & (view.height < -0.3) & ~view.oval
+    inside = blurred(view.is_person & ~stray, 1.5)
+    alpha = np.clip(2 * inside - 0.5, 0, 1) * smoothstep(-0.62, -0.52, view.height)
+    # set back from the outline: there the photo's edge is in front, and at rest nothing of this is seen
+    # and the throat, which the photo shows, lies behind the neck's layer
+    low = smoothstep(0.012, -0.012, view.vertices[:, 1] - view.chin[1])
+    rest = view.vertices - 0.003 * view.normals + (0.007 + 0.045 * low)[:, None] * view.away
+    # it turns away from the light toward the back and lies in the jaw's shadow below
+    shade = (0.94 - 0.16 * smoothstep(0.1, -0.8, view.facing)) * (
+        1 - 0.12 * smoothstep(0.02, -0.02, view.vertices[:, 1] - view.chin[1])
+    )
+    layer = on_mesh(view, "skin_under", faces, with_alpha(skin, alpha), rest, shade=shade)
+    return replace(layer, turn=turning(view, layer.rest))
 
 
 def rest_of_head(view: View, face: FaceShare, face_layer: Layer) -> Layer:
@@ -261,13 +267,12 @@ def rest_of_head(view: View, face: FaceShare, face_layer: Layer) -> Layer:
     middle &= height < 0.44
     fringe = np.clip(1.4 * blurred(hair, 0.8 * view.unit) - 0.2, 0, 1) * (blurred(view.oval & (height < 0.1), 2) < 0.5)
     alpha = view.person * np.maximum(1 - blurred(middle, 0.012 * fh), fringe)
-    cloth = blurred((view.unlike_skin > 5) & ~view.long_hair & (height < -0.2), 0.01 * fh)
+    cloth = (view.unlike_skin > 5) & ~view.long_hair & (height < -0.2) & ~view.oval
+    cloth = blurred(grown(cloth, 0.01 * fh) & ~view.oval, 0.008 * fh)
     above = smoothstep(-0.55, -0.42, height) * np.clip(1 - 1.5 * cloth, 0, 1)
     hanging = np.clip(1.3 * blurred(grown(view.long_hair, 2 * view.unit), 1.5 * view.unit), 0, 1)
     alpha = alpha * np.maximum(above, hanging * smoothstep(-1.0, -0.6, height))
-    near_hair = blurred(hair, 0.02 * fh) > 0
-    color = np.where(near_hair[..., None], view.foreground, view.image)
-    layer = on_grid(view, "rest_of_head", depth, color, alpha)
+    layer = on_grid(view, "rest_of_head", depth, view.foreground, alpha)
 
     # skin beside a moving jaw moves with it: each node takes the motion of the face's nearest vertices
     distance, nearest = cKDTree(face_layer.rest).query(layer.rest, k=6)
@@ -307,8 +312,9 @@ def plain_skin(view: View) -> Picture:
     return filled(view.image, good.astype(np.float32))
 
 
-def face_skin(view: View, skin: Picture) -> Picture:
-    """The photo with hair, eye openings and the inner mouth replaced by what lies under or around them."""
+def face_skin(view: View, face: FaceShare, skin: Picture) -> Picture:
+    """The photo with hair, eye openings and the inner mouth replaced by what lies under or around them, and with the
+    outline's last pixels replaced by skin: stretched over a turning cheek they would be streaks of background."""
     unit = view.unit
     eyes = grown(view.eyes, 0.3 * unit)
     known = (view.is_person & ~eyes & ~grown(view.mouth_opening, 0.4 * unit) & ~grown(view.is_hair, 1.5 * unit)).astype(
@@ -319,8 +325,11 @@ def face_skin(view: View, skin: Picture) -> Picture:
     lip = filled(view.image, red, 0.01) * np.array([0.93, 0.85, 0.85])
     under_hair = np.clip(1.2 * blurred(shrunk(view.is_hair, 2.2 * unit) & view.oval, 1.2 * unit), 0, 1)
     under_hair = under_hair * smoothstep(-0.1, 0.08, view.height)
+    jaw = view.is_person & ((view.unlike_skin < 6) | shrunk(view.oval, 0.03 * view.face_height))
+    outside = ~shrunk(jaw & grown(face.core, 2), 0.007 * view.face_height) & (view.height < 0.1)
     color = view.image.astype(np.float32)
     for share, fill in (
+        (blurred(outside, 0.7 * unit), skin),
         (under_hair, skin),
         (np.clip(blurred(eyes, 0.5 * unit), 0, 1), lid),
         (np.clip(blurred(grown(view.mouth_opening, 0.2 * unit), 0.4 * unit), 0, 1), lip),
@@ -377,9 +386,12 @@ def lids(view: View, face: FaceShare, color: Picture, faces: np.ndarray) -> Laye
     kept_brows = brows & ~covered(0.0025)
     good = view.is_person & ~grown(zone, unit) & ~wide_brows & ~grown(view.is_hair, 1.5 * unit)
     good &= (view.unlike_skin < 3.2) & (view.image.mean(2) > 0.6 * view.skin_color.mean())
+    # skin from around the eye, a little darker and redder as lids are, and darker where they curve to the lashes
     around = blurred(filled(view.image, good.astype(np.float32), 0.02), 1.2 * unit)
-    light = np.clip(around.mean(2) / view.skin_color.mean(), 0.45, 1.05)[..., None]
-    texture = view.skin_color * light ** np.array([0.55, 0.80, 0.90]) * 0.98
+    limit = view.skin_color * 1.12
+    texture = limit * np.tanh(around / limit * 1.15) / np.tanh(1.15) * np.array([0.95, 0.915, 0.90])
+    edge = cv2.distanceTransform((~view.eyes).astype(np.uint8), cv2.DIST_L2, 3) / unit
+    texture = texture * (1 - 0.10 * np.exp(-edge / 2.5))[..., None]
     share = np.clip(blurred(zone & ~(kept_brows & ~eyes), 1.6 * unit), 0, 1)[..., None]
     texture = color * (1 - share) + texture * share
     texture = _paint_lid_lines(view, texture)

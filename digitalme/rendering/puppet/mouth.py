@@ -18,7 +18,7 @@ from digitalme.body import landmarks as lm
 from digitalme.rendering.puppet.layers import Layer, on_mesh, plain
 from digitalme.rendering.puppet.pictures import Mask, blurred, filled, grown, shrunk, smoothstep, with_alpha
 from digitalme.rendering.puppet.raster import draw_triangles
-from digitalme.rendering.puppet.view import View
+from digitalme.rendering.puppet.view import View, vertex_normals
 
 BEHIND = -0.004
 """Metres that the mouth's and the eyes' insides stand back in the depth test, so that they never poke through skin."""
@@ -45,29 +45,34 @@ def inside_of_mouth(view: View) -> list[Layer]:
     table = lm.landmark_table()
     lips = np.concatenate([table.lip_lower, table.lip_upper])
     middle = vertices[lips].mean(0)
-    behind = np.clip(vertices[table.lip_lower, 2].mean() - vertices[:, 2] - 0.004, 0, 1)
-    light = np.exp(-behind / 0.020)
+    near_lips = cKDTree(vertices[lips])
+
+    def light_at(points: np.ndarray) -> np.ndarray:
+        return np.exp(-np.clip(near_lips.query(points)[0] - 0.005, 0, None) / 0.020)
 
     cavity = body.parts["mouth_cavity"].faces
-    cavity = cavity[(np.abs(vertices[cavity] - middle) < [0.031, 0.034, 0.2]).all((1, 2))]
-    far, _ = cKDTree(vertices[lips]).query(vertices)
+    cavity = cavity[(np.abs(vertices[cavity] - middle) < [0.055, 0.045, 0.2]).all((1, 2))]
+    far = near_lips.query(vertices)[0]
     walls = vertices + (0.014 * smoothstep(0.005, 0.018, far))[:, None] * view.away
     color = np.array([92, 33, 28]) * view.exposure
-    shade = light + 0.10
+    shade = 0.34 + 0.70 * light_at(vertices)
     teeth = photo_teeth(view)
     white = np.median(view.image[teeth], 0) if teeth.any() else np.array([247, 235, 214]) * _default_white(view)
     rest = _placed(view, bool(teeth.any()))
     if teeth.any():
         rest = _stretched_to_photo(view, rest, teeth)
+    light = light_at(rest)
 
+    faces = body.parts["tongue"].faces
+    upward = vertex_normals(rest, faces) @ np.array([0, 0.6, 0.8])
     tongue = plain(
-        view, "tongue", body.parts["tongue"].faces, np.array([165, 80, 76]) * view.exposure, rest,
-        shade=np.maximum(light, 0.25) ** 0.4, nearer=BEHIND,
+        view, "tongue", faces, np.array([196, 92, 90]) * view.exposure, rest,
+        shade=np.maximum(light, 0.25) ** 0.5 * (0.72 + 0.28 * np.clip(upward, 0, 1)), nearer=BEHIND,
     )  # fmt: skip
     return [
         plain(view, "cavity", cavity, color, walls, shade=shade, nearer=BEHIND),
         tongue,
-        _lower_teeth(view, rest, white * 0.86, light),
+        _lower_teeth(view, rest, white * [0.84, 0.80, 0.75], light),
         _upper_teeth(view, rest, white, light, teeth),
     ]
 
@@ -88,8 +93,8 @@ def _placed(view: View, has_teeth: bool) -> Float[np.ndarray, "v 3"]:
     half = np.abs(fitted[:, 0] - middle[0]).max()
     for part, down, back in (
         ("teeth_upper", 0.0030, 0.0005),
-        ("teeth_lower", 0.0045, 0.001),
-        ("tongue", 0.0075, 0.004),
+        ("teeth_lower", 0.0075, 0.001),
+        ("tongue", 0.0125, 0.007),
     ):
         used = body.parts[part].vertex_ids
         p = body.template[used] - stock_middle
@@ -145,12 +150,12 @@ def _row_texture(white: np.ndarray, gum: np.ndarray, widths: np.ndarray) -> UInt
     start = np.concatenate([[0], ends])[tooth]
     across = np.clip((np.abs(x) - start) / widths[tooth] * 2 - 1, -1, 1)[None]  # -1..1 within a tooth
     length = np.array([1.0, 0.94, 0.985, 0.95, 0.94, 0.93])[tooth][None]
-    edge = length - 0.05 * np.abs(across) ** 3  # rounded corners
+    edge = length - 0.035 * np.abs(across) ** 4  # rounded corners
     neck = 0.47 - 0.07 * (1 - across**2)  # the gum's scallops
-    gap = smoothstep(0.86, 1.0, np.abs(across)) * smoothstep(0.40, 0.55, y)
+    gap = smoothstep(0.88, 1.0, np.abs(across)) * smoothstep(0.40, 0.55, y)
     form = 1 - 0.10 * across**2  # round: darker toward the sides
     tip = 1 - 0.08 * smoothstep(0.86, 1.0, y / length)
-    tooth_color = white * (form * tip * (1 - 0.42 * gap))[..., None]
+    tooth_color = white * (form * tip * (1 - 0.22 * gap))[..., None]
     in_gum = smoothstep(0.02, -0.02, y - neck)[..., None]
     color = tooth_color * (1 - in_gum) + gum * in_gum
     alpha = smoothstep(0.012, -0.012, y - edge)
@@ -185,13 +190,35 @@ def _upper_teeth(view: View, rest: np.ndarray, white: np.ndarray, light: np.ndar
         return on_mesh(view, "teeth_upper", faces, texture, rest, uvs=uvs, shade=shade, nearer=BEHIND)
     drawn = _projected(view, rest, faces, uvs, texture, np.maximum(light, 0.2) ** 0.3)
     photo = filled(view.image, teeth.astype(np.float32))
-    seen = blurred(grown(teeth, 1.0 * view.unit), 0.8 * view.unit)[..., None]
+    # beside the teeth the photo shows the mouth's dark corners, which belong to the row as well
+    columns = np.flatnonzero(teeth.any(0))
+    corners = shrunk(view.mouth_opening, 0.6 * view.unit)
+    corners[:, columns[0] : columns[-1] + 1] = False
+    corners &= view.image.mean(2) < 0.5 * view.skin_color.mean()
+    photo = np.where(corners[..., None], view.image, photo)
+    seen = blurred(grown(teeth | corners, 1.6 * view.unit), 0.8 * view.unit)[..., None]
     color = drawn[..., :3] * (1 - seen) + photo * seen
-    # in the columns where teeth are seen the photo's own lower edge is the edge
-    below = np.cumsum(teeth[::-1], 0)[::-1] > 0
-    columns = teeth.any(0)[None]
-    alpha = np.where(columns, blurred(below, 0.5), drawn[..., 3] / 255)
+    edge = _photo_edge(view, teeth)
+    row = np.arange(len(teeth))[:, None] + 0.5
+    alpha = np.minimum(smoothstep(1.0, -1.0, row - edge), np.maximum(drawn[..., 3] / 255, seen[..., 0]))
+    alpha = np.maximum(alpha, blurred(grown(corners, 1.0 * view.unit), 0.6 * view.unit))
     return on_mesh(view, "teeth_upper", faces, with_alpha(color, alpha), rest, nearer=BEHIND)
+
+
+def _photo_edge(view: View, teeth: Mask) -> Float[np.ndarray, "n"]:
+    """The row where the photo's upper teeth end in each column: as seen, smoothed, and a parabola beyond."""
+    columns = np.flatnonzero(teeth.sum(0) > 2)
+    ends = len(teeth) - 1 - teeth[::-1, columns].argmax(0) + 1.0
+    curve = np.polynomial.Polynomial.fit(columns, ends, 2)
+    for _ in range(3):  # lower teeth and lip highlights do not count
+        near = np.abs(ends - curve(columns)) < 2.5 * view.unit
+        if near.sum() < 8:
+            break
+        curve = np.polynomial.Polynomial.fit(columns[near], ends[near], 2)
+    x = np.arange(teeth.shape[1])
+    smooth = curve(np.clip(x, columns[0] - 6 * view.unit, columns[-1] + 6 * view.unit))
+    seen = np.interp(x, columns, np.clip(ends - curve(columns), -1.5 * view.unit, 1.5 * view.unit), left=0, right=0)
+    return smooth + blurred(seen[None].astype(np.float32), 1.2 * view.unit)[0]
 
 
 def _projected(
@@ -240,6 +267,13 @@ class Seal:
             if weight and name in self.per_weight:
                 total += weight * self.per_weight[name]
         return total
+
+    def middle_gap(self, vector: Float32[np.ndarray, "k"]) -> float:
+        """Mean gap of the mouth's middle for coefficients of the actions followed by those of `shapes`, metres."""
+        middle = slice(len(self.gap) // 5, -(len(self.gap) // 5))
+        changes = np.array([change[middle].mean() for change in self.per_weight.values()])
+        closing = vector[len(changes) :]
+        return float(self.gap[middle].mean() + changes @ vector[: len(changes)] - closing[3:-3].mean())
 
     def closed(self, weights: dict[str, float], seal: float) -> tuple[dict[str, float], Float[np.ndarray, "nodes"]]:
         """Weights whose lips are shut by `seal` (0..1), and coefficients of `shapes` for the rest of the way.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Float, Float32, Int32, UInt8
 
 from digitalme.artifacts import Likeness, Portrait
 from digitalme.body.visemes import lip_seal
@@ -28,11 +28,13 @@ REMOVED_WHILE_SPEAKING = {
 INTERIOR = ("cavity", "tongue", "teeth_lower", "teeth_upper")
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Posable:
     """A layer made ready for the kernels."""
 
     layer: Layer
+    faces: Int32[np.ndarray, "f 3"]
+    """The layer's triangles that are drawn in every frame."""
     basis: Float32[np.ndarray, "k v 3"]
     shade: Float32[np.ndarray, "v"]
 
@@ -67,9 +69,10 @@ class PhotoPuppet:
             if name.removesuffix("Left").removesuffix("Right") == stem
         }
 
+        self._shows_teeth = bool(mouth.photo_teeth(view).any())
         share = layers.face_share(view)
         skin = layers.plain_skin(view)
-        color = layers.face_skin(view, skin)
+        color = layers.face_skin(view, share, skin)
         face = layers.face_layer(view, share, color)
         rest = layers.rest_of_head(view, share, face)
         head_faces = _layer_faces(view, face)
@@ -88,30 +91,37 @@ class PhotoPuppet:
 
         self._camera = view.camera.scaled(size / len(view.image))
         self._pivot = np.array([0, view.chin[1] + 0.02, body.head_center[2] - 0.040])
-        behind = layers.background(view)
-        still = cv2.resize(behind, (size, size), interpolation=cv2.INTER_AREA)
-        self._still = still
-        self._region = self._moving_region()
-        x0, y0, x1, y1 = (SUPERSAMPLE * edge for edge in self._region)
-        samples = SUPERSAMPLE * size
-        if behind.shape[0] != samples:
-            behind = cv2.resize(behind, (samples, samples), interpolation=cv2.INTER_LINEAR)
-        self._behind = behind[y0:y1, x0:x1].astype(np.float32)
+        self._behind, self._still, self._region = self._drawn_once(layers.background(view))
         self._canvas = _Canvas()
 
-    def _moving_region(self) -> tuple[int, int, int, int]:
-        """Pixels that any frame may change: x0, y0, x1, y1."""
-        margin = 0.22 * self.view.face_height * self.size / len(self.view.image)
-        moving = np.concatenate(
-            [
-                self._camera.project(p.layer.rest[p.layer.turn > 0])[:, :2]
-                for p in self.layers
-                if (p.layer.turn > 0).any()
-            ]
-        )
-        x0, y0 = np.floor(moving.min(0) - margin).clip(0, self.size).astype(int)
-        x1, y1 = np.ceil(moving.max(0) + margin).clip(0, self.size).astype(int)
-        return int(x0), int(y0), int(x1), int(y1)
+    def _drawn_once(
+        self, background: UInt8[np.ndarray, "n n 3"]
+    ) -> tuple[Float32[np.ndarray, "h w 3"], UInt8[np.ndarray, "size size 3"], tuple[int, int, int, int]]:
+        """Everything that stands still (background, shoulders) as samples of the region that moves and as a picture
+        of the whole, and that region in pixels (x0, y0, x1, y1). What was drawn here is taken out of the layers."""
+        samples = SUPERSAMPLE * self.size
+        canvas = cv2.resize(background, (samples, samples), interpolation=cv2.INTER_LINEAR).astype(np.float32)
+        depth = np.full((samples, samples), np.inf, np.float32)
+        moving = []
+        for posable in self.layers:
+            layer = posable.layer
+            corners = self._camera.project(layer.rest).astype(np.float32)
+            stands = (layer.turn[layer.faces] == 0).all(1) if layer.follow is None else np.zeros(len(layer.faces), bool)
+            if stands.any():
+                draw_triangles(
+                    corners, layer.faces[stands], layer.uvs, posable.shade, layer.texture, 1.0, 0.0,
+                    canvas, depth, 0.0, 0.0, SUPERSAMPLE,
+                )  # fmt: skip
+                posable.faces = np.ascontiguousarray(layer.faces[~stands])
+            moving.append(corners[np.unique(posable.faces), :2])
+        still = np.empty((self.size, self.size, 3), np.uint8)
+        averaged(canvas, SUPERSAMPLE, still)
+        margin = 0.25 * self.view.face_height * self.size / len(self.view.image)
+        edges = np.concatenate(moving)
+        x0, y0 = np.floor(edges.min(0) - margin).clip(0, self.size).astype(int)
+        x1, y1 = np.ceil(edges.max(0) + margin).clip(0, self.size).astype(int)
+        inside = canvas[SUPERSAMPLE * y0 : SUPERSAMPLE * y1, SUPERSAMPLE * x0 : SUPERSAMPLE * x1]
+        return inside.copy(), still, (int(x0), int(y0), int(x1), int(y1))
 
     def solved(self, weights: Mapping[str, float], speaking: float) -> Float[np.ndarray, "k"]:
         """Coefficients of the actions and the closing shapes: the photo's smile partly gone while speaking (0..1),
@@ -137,7 +147,7 @@ class PhotoPuppet:
         color, depth = self._clean_canvas()
         x0, y0, x1, y1 = self._region
         blink = max(weights.get("eyeBlinkLeft", 0.0), weights.get("eyeBlinkRight", 0.0))
-        light = self._mouth_light(weights, vector)
+        light = self._mouth_light(vector)
         for posable in self.layers:
             layer = posable.layer
             opacity = float(smoothstep(0.05, 0.7, blink)) if layer.name == "lids" else 1.0
@@ -146,7 +156,7 @@ class PhotoPuppet:
             corners = self._posed(posable, vector, rotation)
             shade = posable.shade * np.float32(light) if layer.name in INTERIOR else posable.shade
             draw_triangles(
-                corners, layer.faces, layer.uvs, shade, layer.texture, opacity, layer.nearer,
+                corners, posable.faces, layer.uvs, shade, layer.texture, opacity, layer.nearer,
                 color, depth, float(x0), float(y0), SUPERSAMPLE,
             )  # fmt: skip
         picture = self._still.copy()
@@ -164,12 +174,14 @@ class PhotoPuppet:
         )  # fmt: skip
         return corners
 
-    def _mouth_light(self, weights: Mapping[str, float], vector: np.ndarray) -> float:
-        """Light inside the mouth: full as in the photo, and dimmer behind lips that are nearly shut."""
-        gap = self.seal.gap.max() + sum(
-            vector[self.names[n]] * self.seal.per_weight[n].max() for n in ("jawOpen",) if n in self.names
-        )
-        return float(0.72 + 0.28 * smoothstep(0.0, 0.012, gap))
+    def _mouth_light(self, vector: Float32[np.ndarray, "k"]) -> float:
+        """Light inside the mouth: it grows dim behind lips that are nearly shut. 1 as in a photo that shows teeth."""
+
+        def level(gap: float) -> float:
+            return 0.76 + 0.24 * float(smoothstep(0, 0.008, gap))
+
+        usual = level(self.seal.middle_gap(0 * vector)) if self._shows_teeth else 1.0
+        return level(self.seal.middle_gap(vector)) / usual
 
     def _clean_canvas(self) -> tuple[np.ndarray, np.ndarray]:
         canvas = self._canvas
@@ -193,4 +205,4 @@ def _posable(layer: Layer, displacement: Float32[np.ndarray, "k v 3"]) -> _Posab
         flat = displacement.transpose(1, 0, 2).reshape(displacement.shape[1], -1)
         basis = np.ascontiguousarray((layer.follow @ flat).reshape(count, -1, 3).transpose(1, 0, 2), np.float32)
     shade = np.ones(count, np.float32) if layer.shade is None else layer.shade.astype(np.float32)
-    return _Posable(layer, basis, shade)
+    return _Posable(layer, layer.faces, basis, shade)
