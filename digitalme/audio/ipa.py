@@ -26,7 +26,8 @@ def arpabet(ipa: str) -> list[tuple[str, int, int]]:
 
     Marks of stress, length, tone and nasality belong to the sound before them; stress marks to the one behind.
     """
-    letters = [(at, c) for at, c in enumerate(ipa) if _is_letter(c)]
+    plain = [unicodedata.normalize("NFD", c)[0] for c in ipa]  # ä is a with a mark
+    letters = [(at, c) for at, c in enumerate(plain) if _is_letter(c)]
     sounds: list[tuple[str, int]] = []
     at = 0
     while at < len(letters):
