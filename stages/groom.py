@@ -13,26 +13,34 @@ from digitalme.body.garment import OUTFITS, dress
 from digitalme.body.hair_cards import HAIR_STYLES, card_meshes, paint_cap, paint_curls
 from digitalme.body.hair_color import hair_palette, paint_cards
 from digitalme.body.hair_shell import fit_shell, shell_meshes, tuck_ears
-from digitalme.body.hair_traits import hair_traits
+from digitalme.body.hair_traits import HairTraits, hair_traits
+from digitalme.body.landmarks import landmark_points
 from digitalme.body.model import load_body
+from digitalme.body.moe import MoeColors, MoeStyle, moe_avatar
+from digitalme.body.moe_hair import moe_glasses, moe_hair, paint_moe_hair
+from digitalme.body.moe_paint import drawn_cloth, drawn_hair
 from digitalme.body.mouth import settle_mouth, with_mouth
 from digitalme.body.reshape import reshape
 from digitalme.body.scalp import build_scalp
 from digitalme.errors import InputError
 
-LOOKS = ("studio", "photo")
+LOOKS = ("studio", "photo", "moe")
 
 
 @dataclass(frozen=True)
 class GroomConfig:
-    """What the character wears."""
+    """What the character wears, and how far it is drawn."""
 
     look: str = "studio"
-    """How the avatar is meant to be shaded: "studio" or "photo" (the same character)."""
+    """"studio" and "photo" keep the person as they are; "moe" makes a drawn, cute character of them."""
     hair: str = "auto"
     """"photo" (a shell that shows the photo's hair), strand cards (short, bob, long, ...), "bald", or "auto"."""
     outfit: str = "tshirt"
     """tshirt, hoodie, dress, skirt or none; coloured from the photo."""
+    intensity: float = 1.0
+    """Moe only: 0 keeps the person's proportions, 1 is a full anime face."""
+    body: float = 0.56
+    """Moe only: size of the body below the neck; 1 natural, .56 a slim bust, .40 a chibi."""
     name: str = "avatar"
     """The character's name in exported files."""
 
@@ -42,29 +50,55 @@ def groom(portrait: Portrait, likeness: Likeness, config: GroomConfig) -> Avatar
     _check("hair", config.hair, ("auto", "photo", *HAIR_STYLES))
     _check("outfit", config.outfit, tuple(OUTFITS))
     _check("look", config.look, LOOKS)
+    if not 0 <= config.intensity <= 1 or not 0.3 <= config.body <= 1:
+        raise InputError(f"expected intensity in 0..1 and body in 0.3..1; got {config.intensity} and {config.body}")
+    traits = hair_traits(portrait)
+    avatar = (_drawn if config.look == "moe" else _lifelike)(portrait, likeness, config, traits)
+    about = avatar.about | {
+        "hair": _floats(portrait.hair_color), "iris": _floats(portrait.iris_color), "outfit": config.outfit,
+    }  # fmt: skip
+    return replace(avatar, name=config.name, look=config.look, about=about)
+
+
+def _lifelike(portrait: Portrait, likeness: Likeness, config: GroomConfig, traits: HairTraits) -> Avatar:
     model = load_body()
     avatar = base_avatar(
-        likeness.shape, name=config.name, look=config.look, head_albedo=likeness.albedo,
-        head_normal_map=likeness.normal_map, head_uv_box=likeness.head_uv_box,
+        likeness.shape, head_albedo=likeness.albedo, head_normal_map=likeness.normal_map,
+        head_uv_box=likeness.head_uv_box,
     )  # fmt: skip
     vertices = settle_mouth(model.vertices(likeness.shape), model)
-    traits = hair_traits(portrait)
     style = traits.style if config.hair == "auto" else config.hair
     scalp = build_scalp(vertices, model)
-    palette = hair_palette(portrait)
     if style == "photo":
         shell = fit_shell(portrait, likeness.camera, scalp)
         hair, textures = shell_meshes(shell), {"hair": shell.texture}
         vertices = tuck_ears(vertices, shell, portrait, likeness.camera, model)
     else:
-        hair, textures = card_meshes(scalp, style), hair_textures(style, palette)
+        hair, textures = card_meshes(scalp, style), hair_textures(style, hair_palette(portrait))
     avatar = with_mouth(with_eyes(reshape(avatar, vertices), portrait.iris_color))
     avatar = dress(avatar, vertices, config.outfit, cloth_colors(portrait))
-    about = avatar.about | {
-        "hair_style": style, "hair": _floats(portrait.hair_color), "iris": _floats(portrait.iris_color),
-        "outfit": config.outfit,
-    }  # fmt: skip
+    about = avatar.about | {"hair_style": style}
     return replace(avatar, meshes=avatar.meshes + tuple(hair), textures=avatar.textures | textures, about=about)
+
+
+def _drawn(portrait: Portrait, likeness: Likeness, config: GroomConfig, traits: HairTraits) -> Avatar:
+    model = load_body()
+    colors = MoeColors(portrait.skin_color, portrait.hair_color, portrait.iris_color, portrait.brow_color)
+    cut = traits.cut if config.hair in ("auto", "photo") else config.hair
+    bangs = traits.bangs or (cut == "short" and traits.fringe > 0.2)
+    style = MoeStyle(config.intensity, config.body, crown=0.020 if bangs else 0.010)
+    avatar, bend = moe_avatar(likeness.shape, colors, style, portrait.traits.get("beard", 0.0))
+    vertices = bend(bend.rest)
+    scalp = build_scalp(vertices, model)
+    brows = landmark_points(vertices)[[105, 334], 1].mean() - scalp.center[1]
+    hair = moe_hair(scalp, cut, bangs, brows, drawn_hair(portrait.hair_color))
+    if portrait.traits.get("glasses", 0.0) > 0.5:
+        hair.append(moe_glasses(vertices, bend))
+    cloth = {part: _floats(drawn_cloth(color)) for part, color in cloth_colors(portrait).items()}
+    avatar = dress(avatar, vertices, config.outfit, cloth)
+    textures = avatar.textures | {"hair": paint_moe_hair(drawn_hair(portrait.hair_color))}
+    about = avatar.about | {"hair_style": cut}
+    return replace(avatar, meshes=avatar.meshes + tuple(hair), textures=textures, about=about)
 
 
 def hair_textures(style: str, palette: np.ndarray) -> dict[str, np.ndarray]:

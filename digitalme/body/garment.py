@@ -45,7 +45,6 @@ OUTFITS = {
 }
 """What an outfit consists of, innermost first."""
 HEM = 0.006
-_HIDE_DEPTH = 0.012
 
 
 def cut_field(name: str, places: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n"]:
@@ -182,8 +181,8 @@ def _blend_weights(model: BodyModel, pairs: np.ndarray, share: np.ndarray) -> tu
     return best.astype(np.int32), (kept / kept.sum(1, keepdims=True)).astype(np.float32)
 
 
-def hidden_vertices(names: tuple[str, ...], model: BodyModel) -> np.ndarray:
-    """Mask (vertices,) of skin deep enough under one of these garments that it can be taken away."""
+def hidden_vertices(names: tuple[str, ...], model: BodyModel, depth: float = 0.012) -> np.ndarray:
+    """Mask (vertices,) of skin at least `depth` metres inside one of these garments: it can be taken away."""
     places = model.template - model.head_center
     hidden = np.zeros(len(places), bool)
     for name in names:
@@ -191,11 +190,13 @@ def hidden_vertices(names: tuple[str, ...], model: BodyModel) -> np.ndarray:
             hidden |= (places[:, 1] < -0.63) & (places[:, 1] > -1.02) & (np.abs(places[:, 0]) < 0.30)
         else:
             below_neck = places[:, 1] < -0.17
-            hidden |= (cut_field(name, places) > _HIDE_DEPTH) & below_neck
+            hidden |= (cut_field(name, places) > depth) & below_neck
     return hidden
 
 
-def dress(avatar: Avatar, vertices: Float[np.ndarray, "vertices 3"], outfit: str, colors: Mapping[str, Rgb]) -> Avatar:
+def dress(
+    avatar: Avatar, vertices: Float[np.ndarray, "vertices 3"], outfit: str, colors: Mapping[str, Rgb], hide: float = 0.012
+) -> Avatar:
     """The avatar with an outfit on and the covered skin removed. `colors` holds "top" and "bottom", sRGB 0..1."""
     model = load_body()
     names = OUTFITS[outfit]

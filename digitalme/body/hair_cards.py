@@ -21,6 +21,7 @@ from digitalme.imaging.drawing import smoothstep, to_rgba
 
 _CARDS = 430
 _GOLDEN_ANGLE = np.pi * (3 - 5**0.5)
+PLAIN = Material("Hair", "hair", texture="hair", double_sided=True)
 Target = Callable[[np.ndarray, float], np.ndarray]
 
 
@@ -201,8 +202,8 @@ HAIR_STYLES = (*STYLES, "afro", "buzz", "bald")
 def plant(scalp: Scalp, count: int, seed: int = 0) -> Roots:
     """About `count` roots on a golden spiral inside the hairline."""
     rng = np.random.default_rng(seed)
-    i = np.arange(int(count * 1.35)) + 0.5
-    polar = np.arccos(1 - i / len(i) * (1 - np.cos(np.radians(124))))
+    i = np.arange(int(count * 1.30)) + 0.5
+    polar = np.arccos(1 - i / len(i) * (1 - np.cos(np.radians(110))))
     azimuth = (i * _GOLDEN_ANGLE + np.pi) % (2 * np.pi) - np.pi
     inside = polar < hairline(azimuth) + np.radians(rng.normal(size=len(i)) * 2)
     azimuth, polar = azimuth[inside], polar[inside]
@@ -270,7 +271,7 @@ def ribbons(
 
 
 def head_mesh(
-    name: str, points: np.ndarray, normals: np.ndarray, uvs: np.ndarray, faces: np.ndarray, material: Material
+    name: str, points: np.ndarray, normals: np.ndarray, uvs: np.ndarray, faces: np.ndarray, material: Material = PLAIN
 ) -> AvatarMesh:
     """A mesh that moves with the head. Hair below the shoulders' height goes half with the chest."""
     count = len(points)

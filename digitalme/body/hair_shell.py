@@ -91,7 +91,10 @@ def fit_thickness(scalp: Scalp, reach: np.ndarray, view: _View) -> Float[np.ndar
     back = np.clip(beta / (np.pi / 2) - 1, 0, 1)
     # behind, hair thins out toward the nape
     nape = (hairline(azimuth) - polar) * scalp.radius
-    behind = np.maximum(0.6 * here, 0.85 * on_top) * (0.35 + 0.65 * smoothstep(-0.01, 0.07, nape))
+    level = full[(np.abs(np.sin(centers)) < 0.35) & (reach > 0)]
+    at_ears = float(np.median(level)) if len(level) > 4 else 0.0
+    behind = at_ears + (on_top - at_ears) * smoothstep(-0.2, 0.7, direction @ view.up)
+    behind = np.maximum(0.6 * here, 0.85 * behind) * (0.35 + 0.65 * smoothstep(-0.01, 0.07, nape))
     thickness = here * front * (1 - back) + behind * back
     wrapped = np.concatenate([np.maximum(thickness, 0.004)] * 3, 1).astype(np.float32)
     blurred = cv2.GaussianBlur(wrapped, (0, 0), 2.2)[:, thickness.shape[1] : 2 * thickness.shape[1]]

@@ -226,7 +226,7 @@ def moe_avatar(shape: Mapping[str, float], colors: MoeColors, style: MoeStyle, b
         if mesh.name == "body":
             mesh = replace(mesh, uvs=neck_uvs(mesh.positions, chin))
         meshes.append(_flat(mesh, skin, colors, model))
-    textures = {"head": picture, "eye": paint_moe_eye(colors.iris), "neck": paint_neck(skin)}
+    textures = {"head": picture, "eye": paint_moe_eye(colors.iris), "neck": paint_neck()}
     skeleton = _bent_skeleton(avatar.skeleton, bend)
     used = np.concatenate([avatar.mesh(name).positions[:, 1] for name in ("head", "body")])
     about = avatar.about | {
@@ -271,10 +271,11 @@ def _drawn_normals(avatar: Avatar, bend: Bend, bent: np.ndarray) -> dict[str, np
 
 def _flat(mesh: AvatarMesh, skin: np.ndarray, colors: MoeColors, model: BodyModel) -> AvatarMesh:
     """The mesh with a drawing's flat material; eyes move by their morphs alone."""
+    skin_rgba = (*map(float, skin), 1.0)
     dark = np.minimum(np.asarray(colors.hair) * 0.35, 0.16)
     look = {
-        "head": ("skin", (1.0,) * 4, "head"),
-        "body": ("skin", (1.0,) * 4, "neck"),
+        "head": ("skin", skin_rgba, "head"),
+        "body": ("skin", skin_rgba, "neck"),
         "eye_left": ("eye", (1.0,) * 4, "eye"),
         "eye_right": ("eye", (1.0,) * 4, "eye"),
         "teeth": ("teeth", (1.0, 1.0, 1.0, 1.0), None),

@@ -11,8 +11,10 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from digitalme.artifacts.avatar import AvatarMesh, Material
-from digitalme.body.hair_cards import STYLES, Growth, Roots, ball, grow, head_mesh, plant
 from digitalme.body.character import vertex_normals
+from digitalme.body.hair_cards import STYLES, Growth, Roots, ball, grow, head_mesh, plant
+from digitalme.body.landmarks import landmark_points
+from digitalme.body.moe import Bend
 from digitalme.body.scalp import MAX_POLAR, Scalp, hairline
 from digitalme.imaging.drawing import smoothstep, to_rgba
 
@@ -217,7 +219,7 @@ def draw_locks(scalp: Scalp, locks: list[Locks], seed: int = 2) -> AvatarMesh:
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     if (vertex_normals(points, faces) * normals).sum(1).mean() < 0:
         faces = faces[:, ::-1]
-    return head_mesh("hair", points, normals, np.concatenate(uvs), faces, _material("Hair"))
+    return head_mesh("hair", points, normals, np.concatenate(uvs), faces)
 
 
 def _shine_angle(offset: np.ndarray, jitter: np.ndarray | float = 0.0) -> np.ndarray:
@@ -227,19 +229,19 @@ def _shine_angle(offset: np.ndarray, jitter: np.ndarray | float = 0.0) -> np.nda
     return np.clip((np.degrees(np.arccos(np.clip(unit @ axis, -1, 1))) + jitter) / 180, 0.002, 0.998)
 
 
-def _material(name: str) -> Material:
-    return Material(name, "hair", texture="hair", roughness=0.8, double_sided=True)
+def _shine_color(color: np.ndarray) -> np.ndarray:
+    return np.clip(color * 1.35 + 0.17, 0, 1)
 
 
 def paint_moe_hair(color: Float[np.ndarray, "3"], shine: float = 0.62) -> UInt8[np.ndarray, "h w 3"]:
-    """Along u a lock darkens to its tip; along v lies the band of light."""
+    """Along u a lock darkens to its tip; along v lies the band of light. To be multiplied with the shine's colour."""
     u = (np.arange(32) + 0.5) / 32
     angle = (np.arange(512) + 0.5) / 512 * 180
     body = color * (1 - 0.14 * smoothstep(0.5, 1.0, u))[None, :, None] * np.array([1.0, 0.99, 1.0])
     band = smoothstep(5.2, 3.6, np.abs(angle - _SHINE_ANGLE)) + 0.6 * smoothstep(1.6, 0.8, np.abs(angle - _SHINE_ANGLE - 9))
     band = (shine * np.clip(band, 0, 1))[:, None, None]
-    light = np.clip(color * 1.35 + 0.17, 0, 1)
-    return to_rgba(np.clip(body * (1 - band) + light * band, 0, 1))[..., :3]
+    light = _shine_color(color)
+    return to_rgba(np.clip((body * (1 - band) + light * band) / light, 0, 1))[..., :3]
 
 
 def moe_cap(scalp: Scalp, height: float, low: float = 0.0, azimuths: int = 64, polars: int = 40) -> AvatarMesh:
@@ -255,7 +257,7 @@ def moe_cap(scalp: Scalp, height: float, low: float = 0.0, azimuths: int = 64, p
     normals = scalp.directions(turn, down).reshape(-1, 3)
     zigzag = 2.5 * np.sign(np.sin(turn.ravel() * 14))
     uvs = np.stack([0.2 + 0.3 * share.ravel(), _shine_angle(points - scalp.center, zigzag)], 1)
-    return head_mesh("hair_cap", points, normals, uvs, faces, _material("Scalp"))
+    return head_mesh("hair_cap", points, normals, uvs, faces)
 
 
 def moe_puffs(scalp: Scalp, cut: str, seed: int = 3) -> AvatarMesh:
@@ -276,20 +278,78 @@ def moe_puffs(scalp: Scalp, cut: str, seed: int = 3) -> AvatarMesh:
         total += len(p)
     normals = np.concatenate(normals)
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    return head_mesh("hair", np.concatenate(points), normals, np.concatenate(uvs), np.concatenate(faces), _material("Hair"))
+    return head_mesh("hair", np.concatenate(points), normals, np.concatenate(uvs), np.concatenate(faces))
 
 
-def moe_hair(scalp: Scalp, cut: str, bangs: bool, brow_height: float) -> list[AvatarMesh]:
-    """The hair meshes of a cut; texture "hair"."""
+def moe_hair(
+    scalp: Scalp, cut: str, bangs: bool, brow_height: float, color: Float[np.ndarray, "3"]
+) -> list[AvatarMesh]:
+    """The hair meshes of a cut; texture "hair" from `paint_moe_hair(color)`."""
     if cut == "bald":
         return []
-    if cut == "buzz":
-        return [moe_cap(scalp, 0.004)]
+    meshes = [moe_cap(scalp, 0.006 if cut not in ("buzz", "afro", "curly") else 0.004)]
     if cut in ("afro", "curly"):
-        return [moe_cap(scalp, 0.004), moe_puffs(scalp, cut)]
-    meshes = [moe_cap(scalp, 0.006), draw_locks(scalp, moe_locks(scalp, cut, bangs, brow_height))]
+        meshes.append(moe_puffs(scalp, cut))
+    elif cut != "buzz":
+        meshes.append(draw_locks(scalp, moe_locks(scalp, cut, bangs, brow_height)))
     if cut == "bun":
         points, normals, faces = ball(scalp.center + np.array([0, 0.105, -0.095]), 0.046, 20, 14)
         uvs = np.stack([np.full(len(points), 0.3), _shine_angle(points - points.mean(0), 0.0)], 1)
-        meshes.append(head_mesh("hair_bun", points, normals, uvs, faces, _material("Hair")))
-    return meshes
+        meshes.append(head_mesh("hair_bun", points, normals, uvs, faces))
+    material = Material(
+        "Hair", "hair", (*map(float, _shine_color(color)), 1.0), "hair", roughness=0.8, double_sided=True
+    )
+    return [replace(mesh, material=material) for mesh in meshes]
+
+
+def moe_glasses(vertices: Float[np.ndarray, "vertices 3"], bend: Bend) -> AvatarMesh:
+    """Round-cornered frames around the drawn eyes, with temples to the ears."""
+    centers = bend.body(bend.face(bend.eye_centers, whole_model=False))
+    mark = landmark_points(vertices)
+    turn = np.linspace(0, 2 * np.pi, 36, endpoint=False)
+    corner = 2 / 3.0
+    round_x = np.sign(np.cos(turn)) * np.abs(np.cos(turn)) ** corner
+    round_y = np.sign(np.sin(turn)) * np.abs(np.sin(turn)) ** corner
+    bridge = mark[6]
+    tubes = []
+    for center in centers:
+        rim = np.stack([center[0] + round_x * 0.036, center[1] - 0.001 + round_y * 0.0285, 0 * turn], 1)
+        rim[:, 2] = bridge[2] + 0.010 - 5.4 * np.clip(np.abs(rim[:, 0]) - 0.02, 0, 1) ** 2
+        tubes.append((rim, True, 0.0017))
+        sign = np.sign(center[0])
+        hinge = rim[np.argmax(rim[:, 0] * sign)] + np.array([0, 0.006, 0])
+        ear = np.array([sign * (abs(hinge[0]) + 0.010), hinge[1] + 0.002, bend.model.head_center[2] - 0.055])
+        tubes.append((hinge + np.linspace(0, 1, 5)[:, None] * (ear - hinge), False, 0.0014))
+    inner = 0.036 - np.abs(centers[:, 0]).min()
+    x = np.linspace(inner, -inner, 7)
+    arc = np.stack([x, np.full(7, centers[0, 1] + 0.008) + 0.004 * (1 - (x / inner) ** 2), np.full(7, bridge[2] + 0.0105)], 1)
+    tubes.append((arc, False, 0.0014))
+    points, normals, faces, count = [], [], [], 0
+    for line, closed, radius in tubes:
+        p, n, f = _tube(line, closed, radius)
+        points.append(p), normals.append(n), faces.append(f + count)
+        count += len(p)
+    points, normals, faces = np.concatenate(points), np.concatenate(normals), np.concatenate(faces)
+    material = Material("Glasses", "glass", (0.16, 0.13, 0.14, 1.0), roughness=0.4, double_sided=True)
+    mesh = head_mesh("glasses", points, normals, np.zeros((count, 2)), faces, material)
+    return mesh
+
+
+def _tube(line: np.ndarray, closed: bool, radius: float, sides: int = 6) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Points, normals and triangles of a tube around a line."""
+    before = np.roll(line, 1, 0) if closed else np.concatenate([line[:1], line[:-1]])
+    after = np.roll(line, -1, 0) if closed else np.concatenate([line[1:], line[-1:]])
+    tangent = after - before
+    tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
+    helper = np.where(np.abs(tangent[:, 2:]) > 0.8, np.array([[0.0, 1, 0]]), np.array([[0.0, 0, 1]]))
+    first = np.cross(tangent, helper)
+    first /= np.linalg.norm(first, axis=1, keepdims=True)
+    second = np.cross(tangent, first)
+    angle = np.linspace(0, 2 * np.pi, sides, endpoint=False)[None, :, None]
+    normals = np.cos(angle) * first[:, None] + np.sin(angle) * second[:, None]
+    index = np.arange(len(line) * sides).reshape(len(line), sides)
+    following = np.roll(index, -1, 0) if closed else index[1:]
+    current = index if closed else index[:-1]
+    a, b, c, d = current, following, np.roll(following, -1, 1), np.roll(current, -1, 1)
+    faces = np.concatenate([np.stack([a, c, b], -1).reshape(-1, 3), np.stack([a, d, c], -1).reshape(-1, 3)])
+    return (line[:, None] + normals * radius).reshape(-1, 3), normals.reshape(-1, 3), faces

@@ -35,6 +35,12 @@ def drawn_hair(color) -> Float[np.ndarray, "3"]:
     return np.clip(body * max(1.0, 0.30 / max(body.max(), 0.02)), 0, 1)
 
 
+def drawn_cloth(color) -> Float[np.ndarray, "3"]:
+    """Cloth as paint: brighter and more coloured, never black."""
+    hue, saturation, value = colorsys.rgb_to_hsv(*np.clip(color, 0, 1))
+    return np.array(colorsys.hsv_to_rgb(hue, min(0.72, saturation * 1.2), float(np.clip(value * 1.15 + 0.10, 0.26, 0.97))))
+
+
 def neck_area(points: Float[np.ndarray, "n 3"], chin: Float[np.ndarray, "3"]) -> Float[np.ndarray, "n"]:
     """0..1: the neck below the chin, between the ears."""
     below = smoothstep(chin[1] - 0.001, chin[1] - 0.016, points[:, 1]) * smoothstep(
@@ -59,18 +65,18 @@ def neck_uvs(points: Float[np.ndarray, "n 3"], chin: Float[np.ndarray, "3"]) -> 
     return np.clip(np.stack([np.where(back, 0.0, u), np.where(back, 1.0, v)], 1), 0.004, 0.996).astype(np.float32)
 
 
-def paint_neck(skin: Float[np.ndarray, "3"], size: int = 384) -> UInt8[np.ndarray, "s s 3"]:
-    """Bare skin with the chin's shadow."""
+def paint_neck(size: int = 384) -> UInt8[np.ndarray, "s s 3"]:
+    """Bare skin with the chin's shadow, to be multiplied with the skin colour."""
     u, v = np.meshgrid((np.arange(size) + 0.5) / size, (np.arange(size) + 0.5) / size)
     flat = np.stack([u.ravel() * 0.30 - 0.15, 0.03 - v.ravel() * 0.30, 0 * u.ravel()], 1)
     shade = neck_shadow(flat, np.zeros(3)).reshape(size, size, 1)
-    return to_rgba(skin * (1 - shade * (1 - _SHADE)))[..., :3]
+    return to_rgba(1 - shade * (1 - _SHADE))[..., :3]
 
 
 def paint_face(
     head: AvatarMesh, bend: Bend, bent: Float[np.ndarray, "vertices 3"], colors: MoeColors, beard: float
 ) -> tuple[UInt8[np.ndarray, "s s 3"], Float[np.ndarray, "3"]]:
-    """The head's texture, and the skin colour in it (sRGB 0..1)."""
+    """The head's texture, to be multiplied with the skin colour, and that colour (sRGB 0..1)."""
     skin = drawn_skin(colors.skin)
     place, covered = spread_over_uvs(head.positions.astype(np.float64), head.uvs, head.faces, _SIZE)
     picture = np.tile(skin.astype(np.float32), (_SIZE, _SIZE, 1))
@@ -126,7 +132,7 @@ def paint_face(
     lay(skin * np.array([0.85, 0.60, 0.58]), 0.3 * smoothstep(0.0032, 0.0018, far))
 
     picture[front] = paint
-    return np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8), skin
+    return np.round(np.clip(picture / skin, 0, 1) * 255).astype(np.uint8), skin
 
 
 def _paint_beard(points: np.ndarray, lay, mark: np.ndarray, hair: np.ndarray, amount: float) -> None:

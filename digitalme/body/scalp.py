@@ -129,9 +129,12 @@ def build_scalp(vertices: Float[np.ndarray, "vertices 3"], model: BodyModel) -> 
     inside = rows < _POLARS
     np.maximum.at(seen, (rows[inside], columns[inside]), np.linalg.norm(points - center, axis=1)[inside])
     seen[0] = seen[:3].max()
-    for row in range(1, _POLARS):  # what no sample reached continues the ring above
-        seen[row] = np.where(seen[row] > 0.04, seen[row], seen[row - 1])
     wrapped = np.concatenate([seen] * 3, 1)
+    for sigma in (1.0, 2.0, 4.0, 8.0, 16.0, 32.0):  # holes (the ears' places) take what lies around them
+        known = (wrapped > 0.04).astype(np.float32)
+        share = cv2.GaussianBlur(known, (0, 0), sigma)
+        near = cv2.GaussianBlur(wrapped * known, (0, 0), sigma) / np.maximum(share, 1e-6)
+        wrapped = np.where(known > 0, wrapped, np.where(share > 0.05, near, 0)).astype(np.float32)
     smooth = cv2.GaussianBlur(cv2.medianBlur(wrapped, 5), (0, 0), 1.5)
 
     ids = np.unique(faces)
@@ -142,6 +145,6 @@ def build_scalp(vertices: Float[np.ndarray, "vertices 3"], model: BodyModel) -> 
 
 
 def hairline(azimuth: np.ndarray) -> np.ndarray:
-    """Largest polar angle (radians) of hair roots: forehead 66 degrees, temples 80, over the ear 88, nape 124."""
+    """Largest polar angle (radians) of hair roots: forehead 66 degrees, temples 80, over the ear 88, nape 108."""
     side = np.abs((np.degrees(azimuth) + 180) % 360 - 180)
-    return np.radians(np.interp(side, [0, 25, 45, 65, 85, 105, 125, 180], [66, 66, 70, 80, 88, 104, 118, 124]))
+    return np.radians(np.interp(side, [0, 25, 45, 65, 85, 105, 125, 180], [66, 66, 70, 80, 88, 98, 105, 108]))
