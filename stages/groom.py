@@ -12,7 +12,7 @@ from digitalme.body.eyes import with_eyes
 from digitalme.body.garment import OUTFITS, dress
 from digitalme.body.hair_cards import HAIR_STYLES, card_meshes, paint_cap, paint_curls
 from digitalme.body.hair_color import hair_palette, paint_cards
-from digitalme.body.hair_shell import fit_shell, shell_meshes, tuck_ears
+from digitalme.body.hair_shell import fit_shell, settle_ears, shell_meshes
 from digitalme.body.hair_traits import HairTraits, hair_traits
 from digitalme.body.landmarks import landmark_points
 from digitalme.body.model import load_body
@@ -71,8 +71,8 @@ def _lifelike(portrait: Portrait, likeness: Likeness, config: GroomConfig, trait
     scalp = build_scalp(vertices, model)
     if style == "photo":
         shell = fit_shell(portrait, likeness.camera, scalp)
+        vertices, shell = settle_ears(vertices, shell, portrait, likeness.camera, model)
         hair, textures = shell_meshes(shell), {"hair": shell.texture}
-        vertices = tuck_ears(vertices, shell, portrait, likeness.camera, model)
     else:
         hair, textures = card_meshes(scalp, style), hair_textures(style, hair_palette(portrait))
     avatar = with_mouth(with_eyes(reshape(avatar, vertices), portrait.iris_color))
@@ -95,7 +95,7 @@ def _drawn(portrait: Portrait, likeness: Likeness, config: GroomConfig, traits: 
     if portrait.traits.get("glasses", 0.0) > 0.5:
         hair.append(moe_glasses(vertices, bend))
     cloth = {part: _floats(drawn_cloth(color)) for part, color in cloth_colors(portrait).items()}
-    avatar = dress(avatar, vertices, config.outfit, cloth)
+    avatar = dress(avatar, vertices, config.outfit, cloth, hide=0.003)
     textures = avatar.textures | {"hair": paint_moe_hair(drawn_hair(portrait.hair_color))}
     about = avatar.about | {"hair_style": cut}
     return replace(avatar, meshes=avatar.meshes + tuple(hair), textures=textures, about=about)

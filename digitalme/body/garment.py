@@ -189,20 +189,22 @@ def hidden_vertices(names: tuple[str, ...], model: BodyModel, depth: float = 0.0
         if name == "skirt":
             hidden |= (places[:, 1] < -0.63) & (places[:, 1] > -1.02) & (np.abs(places[:, 0]) < 0.30)
         else:
-            below_neck = places[:, 1] < -0.17
-            hidden |= (cut_field(name, places) > depth) & below_neck
+            hidden |= (cut_field(name, places) > depth) & (places[:, 1] < -0.17)
     return hidden
 
 
 def dress(
     avatar: Avatar, vertices: Float[np.ndarray, "vertices 3"], outfit: str, colors: Mapping[str, Rgb], hide: float = 0.012
 ) -> Avatar:
-    """The avatar with an outfit on and the covered skin removed. `colors` holds "top" and "bottom", sRGB 0..1."""
+    """The avatar with an outfit on and the covered skin removed. `colors` holds "top" and "bottom", sRGB 0..1.
+
+    `hide`: how deep inside the cloth (metres on the template) skin must lie to be taken away.
+    """
     model = load_body()
     names = OUTFITS[outfit]
     if not names:
         return avatar
-    hidden = hidden_vertices(names, model)
+    hidden = hidden_vertices(names, model, hide)
     meshes = []
     for mesh in avatar.meshes:
         if mesh.name == "body":

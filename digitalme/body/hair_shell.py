@@ -5,7 +5,7 @@ What the photo saw is projected; what it did not see is mirrored from beside it 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -178,6 +178,9 @@ def paint_shell(
     use_photo = smoothstep(98, 82, beta)
     alpha = front * use_photo + behind * (1 - use_photo)
     alpha[-8:] = 0
+    wide = np.concatenate([alpha] * 3, 1).astype(np.float32)
+    closed = cv2.morphologyEx(wide, cv2.MORPH_CLOSE, np.ones((41, 41), np.uint8))[:, width : 2 * width]
+    alpha = np.where(polar < np.radians(52), np.maximum(alpha, closed), alpha)  # no holes on the top of the head
     alpha = _without_islands(alpha)
     shade = 1 - 0.35 * smoothstep(0.03, 0.0, above_bottom)[..., None] * (1 - mix)
     rgba = np.concatenate([np.clip(picture * shade, 0, 1), alpha[..., None]], -1)
@@ -235,21 +238,38 @@ def shell_meshes(shell: HairShell, azimuths: int = 96, polars: int = 60) -> list
     return meshes
 
 
-def tuck_ears(
+def settle_ears(
     vertices: np.ndarray, shell: HairShell, portrait: Portrait, camera: Camera, model: BodyModel
-) -> Float[np.ndarray, "vertices 3"]:
-    """Vertices with each ear that the photo's hair covers pulled inside the shell."""
+) -> tuple[Float[np.ndarray, "vertices 3"], HairShell]:
+    """Each ear that the photo's hair covers is pulled inside the shell; around the others the shell is cut out."""
     ears = ear_vertices(model)
     tucked = np.array(vertices, np.float64)
+    texture = shell.texture.copy()
     h, w = portrait.hair.shape
     for side in (-1, 1):
         ids = ears[np.sign(vertices[ears, 0]) == side]
         spots = np.clip(camera.project(vertices[ids])[:, :2].astype(int), 0, [w - 1, h - 1])
         if portrait.hair[spots[:, 1], spots[:, 0]].mean() < 0.5:
+            texture[..., 3] = np.minimum(texture[..., 3], _away_from(vertices[ids], shell))
             continue
         azimuth, polar = shell.scalp.angles(vertices[ids])
         limit = shell.scalp.sample(shell.scalp.radius + 0.45 * shell.thickness, azimuth, polar)
         offset = vertices[ids] - shell.scalp.center
         scale = np.minimum(1, limit / np.linalg.norm(offset, axis=1))
         tucked[ids] = shell.scalp.center + offset * scale[:, None]
-    return tucked
+    return tucked, replace(shell, texture=texture)
+
+
+def _away_from(ear: np.ndarray, shell: HairShell) -> UInt8[np.ndarray, "h w"]:
+    """Alpha that is 0 on and before an ear and 255 from a centimetre above and behind it."""
+    h, w = shell.texture.shape[:2]
+    u, v = np.meshgrid((np.arange(w) + 0.5) / w, (np.arange(h) + 0.5) / h)
+    azimuth, polar = u * 2 * np.pi, v * MAX_POLAR
+    places = shell.scalp.surface(azimuth, polar, shell.scalp.sample(shell.thickness, azimuth, polar))
+    side = np.sign(ear[0, 0])
+    middle, half = (ear.max(0) + ear.min(0)) / 2, (ear.max(0) - ear.min(0)) / 2
+    up, forward = places[..., 1] - middle[1], places[..., 2] - middle[2]
+    inside = np.hypot(up / (half[1] + 0.002), forward / (half[2] + 0.002))
+    keep = smoothstep(0.92, 1.12, inside)
+    keep = np.where(places[..., 0] * side > 0.03, keep, 1.0)
+    return np.round(255 * keep).astype(np.uint8)

@@ -97,7 +97,8 @@ def _fringe(scalp: Scalp, brow_height: float, count: int, sweep: float, seed: in
     def target(places: np.ndarray, t: float) -> np.ndarray:
         skull = _along_skull(scalp, roots, places)
         low = smoothstep(0.075, 0.045, places[:, 1])[:, None]
-        fall = np.stack([lean * 1.3, np.full(count, -1.0), np.full(count, 0.03)], 1)
+        aside = np.where(np.abs(places[:, 0] + 0.02 * np.sign(lean)) < 0.075, lean * 1.3, 0.0)
+        fall = np.stack([aside, np.full(count, -1.0), np.where(np.abs(places[:, 0]) > 0.07, -0.1, 0.03)], 1)
         return (skull + np.stack([0.5 * lean, 0 * lean, 0 * lean], 1)) * (1 - low) + fall * low
 
     growth = Growth(np.full(count, 0.26), np.full(count, 0.05), 0.55, target, height=0.012)

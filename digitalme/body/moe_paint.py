@@ -89,6 +89,7 @@ def paint_face(
     under = neck_shadow(points, mark[152])
     jaw = mark[152, 1] - 0.001 + 0.42 * np.clip(mark[152, 2] - 0.006 - points[:, 2], 0, None)
     under = np.maximum(under, smoothstep(0.0006, -0.0006, points[:, 1] - jaw) * (points[:, 1] > mark[152, 1] - 0.004))
+    under *= points[:, 2] > mark[152, 2] - 0.085
     paint *= 1 - under[:, None] * (1 - _SHADE)
 
     def lay(color: np.ndarray, amount: np.ndarray) -> None:
