@@ -60,24 +60,24 @@ float ramp(float a, float b, float x) { float t = clamp((x - a) / (b - a), 0.0, 
 vec3 lit(vec3 n, vec3 t, vec3 v, vec3 albedo, float occlusion, float visible) {
     float up = dot(n, ambient[0]) * 0.5 + 0.5;
     vec3 d = mix(ambient[2], ambient[1], up) * occlusion, s = vec3(0.0);
-    float squared = roughness * roughness;
-    float gloss = max(2.0 / max(squared * squared, 1e-4) - 2.0, 1.0);
+    float alpha = pow(max(roughness * roughness, 0.02), 2.0);
     for (int i = 0; i < lamp_count; i++) {
         vec3 l = lamp_direction[i], lamp = lamp_color[i];
         float toward = dot(n, l), shade = lamp_key[i] > 0.5 ? visible : occlusion;
-        float w = max((toward + wrap) / (1.0 + wrap), 0.0), diffuse = w * w * shade;
+        float w = (toward + wrap) / (1.0 + wrap), diffuse = w * w * shade;
+        if (w <= 0.0) continue;
         float glow = scatter * ramp(0.0, 0.35, w) * (0.4 + 0.6 * shade) * (1.0 - ramp(0.35, 0.8, w));
         d += lamp * (diffuse + glow * vec3(1.0, 0.22, 0.12));
         vec3 h = (l + v) * inversesqrt(max(dot(l + v, l + v), 1e-8));
         if (model == 2) {
             float th = dot(t, h), first = th + 0.10, second = th - 0.16;
-            float a = pow(sqrt(max(1.0 - first * first, 0.0)), 60.0);
-            float b = pow(sqrt(max(1.0 - second * second, 0.0)), 14.0);
+            float a = pow(max(1.0 - first * first, 0.0), 32.0), b = pow(max(1.0 - second * second, 0.0), 8.0);
             s += lamp * specular * shade * max(toward * 0.8 + 0.2, 0.0) * (a * 0.16 + b * albedo);
         } else if (specular > 0.0 && toward > 0.0) {
-            float nh = max(dot(n, h), 0.0), vh = 1.0 - max(dot(v, h), 0.0);
-            float fresnel = 0.04 + 0.96 * vh * vh * vh * vh * vh;
-            float amount = specular * fresnel * pow(nh, gloss) * (gloss + 8.0) / 25.13 * toward * shade;
+            float nh = max(dot(n, h), 0.0), vh = max(dot(v, h), 0.0), spread = nh * nh * (alpha - 1.0) + 1.0;
+            float fresnel = 0.04 + 0.96 * pow(1.0 - vh, 5.0);
+            float lobe = alpha / (spread * spread * max(vh * vh, 0.1) * (roughness * 4.0 + 2.0));
+            float amount = specular * fresnel * lobe * toward * shade;
             if (model == 3) amount += specular * 0.9 * ramp(0.988, 0.996, nh) * shade;
             s += lamp * amount;
         }

@@ -441,6 +441,12 @@ def draw_tiles(
             texture = table[drawable, I_TEXTURE]
             relief = table[drawable, I_NORMAL_MAP]
             tinted = table[drawable, I_HAS_COLOR] != 0
+            flip_back = table[drawable, I_FLIP] != 0
+            base_r, base_g, base_b = surface[drawable, F_RED], surface[drawable, F_GREEN], surface[drawable, F_BLUE]
+            base_alpha, cutoff = surface[drawable, F_ALPHA], surface[drawable, F_CUTOFF]
+            specular, roughness = surface[drawable, F_SPECULAR], surface[drawable, F_ROUGHNESS]
+            wrap, soft = surface[drawable, F_WRAP], surface[drawable, F_SOFT]
+            scatter, amount = surface[drawable, F_SCATTER], surface[drawable, F_RELIEF]
             # corners in the order of the integer triangle: the last two change places for a front face
             c1, c2 = (2, 1) if front == 1 else (1, 2)
             i0, i1, i2 = faces[face, 0], faces[face, c1], faces[face, c2]
@@ -521,8 +527,7 @@ def draw_tiles(
                         p2 = w0 * cut[clip, 0, c2] + w1 * cut[clip, c1, c2] + w2 * cut[clip, c2, c2]
                         w0, w1, w2 = p0, p1, p2
 
-                    red, green, blue = surface[drawable, F_RED], surface[drawable, F_GREEN], surface[drawable, F_BLUE]
-                    alpha = surface[drawable, F_ALPHA]
+                    red, green, blue, alpha = base_r, base_g, base_b, base_alpha
                     u = v = f32(0)
                     if texture >= 0 or relief >= 0:
                         u, v = u0 * w0 + u1 * w1 + u2 * w2, v0 * w0 + v1 * w1 + v2 * w2
@@ -545,7 +550,7 @@ def draw_tiles(
 
                     if blend == MASK:
                         # alpha to coverage: the cut-out's edge is as smooth as a triangle's
-                        fill = (alpha - surface[drawable, F_CUTOFF]) * f32(2) + f32(0.5)
+                        fill = (alpha - cutoff) * f32(2) + f32(0.5)
                         for s in range(count):
                             if fill <= (f32(s) + f32(0.5)) * share:
                                 mask &= ~(1 << s)
@@ -559,7 +564,7 @@ def draw_tiles(
                         nx = normals[i0, 0] * w0 + normals[i1, 0] * w1 + normals[i2, 0] * w2
                         ny = normals[i0, 1] * w0 + normals[i1, 1] * w1 + normals[i2, 1] * w2
                         nz = normals[i0, 2] * w0 + normals[i1, 2] * w1 + normals[i2, 2] * w2
-                        if front == 0 and table[drawable, I_FLIP] != 0:
+                        if front == 0 and flip_back:
                             nx, ny, nz = -nx, -ny, -nz
                         norm = f32(1) / np.sqrt(max(nx * nx + ny * ny + nz * nz, f32(1e-12)))
                         nx, ny, nz = nx * norm, ny * norm, nz * norm
@@ -581,7 +586,6 @@ def draw_tiles(
                             tx, ty, tz = tx * norm, ty * norm, tz * norm
                             if relief >= 0:
                                 rr, rg, rb, _ = sample_mip(texels, textures, relief, level_relief, u, v)
-                                amount = surface[drawable, F_RELIEF]
                                 rx = (rr * f32(2 / 255) - f32(1)) * amount
                                 # the map's green points up the picture, v runs down it
                                 ry = -(rg * f32(2 / 255) - f32(1)) * amount
@@ -593,16 +597,14 @@ def draw_tiles(
                                 nx, ny, nz = qx * norm, qy * norm, qz * norm
                         if model == TOON:
                             red, green, blue = toon_color(
-                                nx, ny, nz, vx, vy, vz, red, green, blue, surface[drawable, F_SPECULAR], lamps, ambient
+                                nx, ny, nz, vx, vy, vz, red, green, blue, specular, lamps, ambient
                             )
                         else:
                             occlusion = light[i0, 0] * w0 + light[i1, 0] * w1 + light[i2, 0] * w2
                             visible = light[i0, 1] * w0 + light[i1, 1] * w1 + light[i2, 1] * w2
                             red, green, blue = lit_color(
                                 model, nx, ny, nz, tx, ty, tz, vx, vy, vz, red, green, blue, occlusion, visible,
-                                surface[drawable, F_SPECULAR], surface[drawable, F_ROUGHNESS],
-                                surface[drawable, F_WRAP], surface[drawable, F_SOFT], surface[drawable, F_SCATTER],
-                                lamps, ambient,
+                                specular, roughness, wrap, soft, scatter, lamps, ambient,
                             )  # fmt: skip
 
                     if depth_write:

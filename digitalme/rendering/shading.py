@@ -71,14 +71,16 @@ def lit_color(
     db = (ambient[2, 2] + (ambient[1, 2] - ambient[2, 2]) * up) * occlusion
     sr = sg = sb = np.float32(0)
     facing = max(nx * vx + ny * vy + nz * vz, np.float32(0))
-    squared = roughness * roughness
-    gloss = np.float32(2) / max(squared * squared, np.float32(1e-4)) - np.float32(2)
-    gloss = max(gloss, np.float32(1))
+    # GGX (Walter et al. 2007) with Karis' approximate visibility: no power function, so quick on a CPU
+    alpha = max(roughness * roughness, np.float32(0.02))
+    alpha *= alpha
     for i in range(lamps.shape[0]):
         lx, ly, lz = lamps[i, 0], lamps[i, 1], lamps[i, 2]
         toward = nx * lx + ny * ly + nz * lz
         shade = visible if lamps[i, 6] > np.float32(0.5) else occlusion
-        w = max((toward + wrap) / (np.float32(1) + wrap), np.float32(0))
+        w = (toward + wrap) / (np.float32(1) + wrap)
+        if w <= np.float32(0):
+            continue
         diffuse = w * w * shade
         # light that went in and came out again is red, and reaches a little past the terminator
         glow = scatter * _ramp(np.float32(0), np.float32(0.35), w)
@@ -95,17 +97,30 @@ def lit_color(
             # Kajiya-Kay with the shift of Marschner's two highlights: one white, one in the hair's colour
             th = tx * hx + ty * hy + tz * hz
             first, second = th + np.float32(0.10), th - np.float32(0.16)
-            a = np.sqrt(max(np.float32(1) - first * first, np.float32(0))) ** np.float32(60)
-            b = np.sqrt(max(np.float32(1) - second * second, np.float32(0))) ** np.float32(14)
+            a = max(np.float32(1) - first * first, np.float32(0))  # sin^2, to the 32nd power
+            a *= a
+            a *= a
+            a *= a
+            a *= a
+            a *= a
+            b = max(np.float32(1) - second * second, np.float32(0))  # to the 8th
+            b *= b
+            b *= b
+            b *= b
             amount = specular * shade * max(toward * np.float32(0.8) + np.float32(0.2), np.float32(0))
             sr += lamps[i, 3] * amount * (a * np.float32(0.16) + b * red)
             sg += lamps[i, 4] * amount * (a * np.float32(0.16) + b * green)
             sb += lamps[i, 5] * amount * (a * np.float32(0.16) + b * blue)
         elif specular > np.float32(0) and toward > np.float32(0):
             nh = max(nx * hx + ny * hy + nz * hz, np.float32(0))
-            vh = np.float32(1) - max(vx * hx + vy * hy + vz * hz, np.float32(0))
-            fresnel = np.float32(0.04) + np.float32(0.96) * vh * vh * vh * vh * vh
-            amount = specular * fresnel * nh**gloss * (gloss + np.float32(8)) * np.float32(1 / 25.13) * toward * shade
+            vh = max(vx * hx + vy * hy + vz * hz, np.float32(0))
+            grazed = np.float32(1) - vh
+            fresnel = np.float32(0.04) + np.float32(0.96) * grazed * grazed * grazed * grazed * grazed
+            spread = nh * nh * (alpha - np.float32(1)) + np.float32(1)
+            lobe = alpha / (
+                spread * spread * max(vh * vh, np.float32(0.1)) * (roughness * np.float32(4) + np.float32(2))
+            )
+            amount = specular * fresnel * lobe * toward * shade
             if model == EYE:
                 # a soft box instead of a point: the catch light has an edge
                 amount += specular * np.float32(0.9) * _ramp(np.float32(0.988), np.float32(0.996), nh) * shade

@@ -36,13 +36,12 @@ SURFACES = {
     "glass": Surface("lit", specular=0.9, roughness=0.18, wrap=0.2, soft=0.2),
 }
 INSIDE_MOUTH = ("teeth", "tongue", "mouth")
-DRAW_ORDER = {"OPAQUE": 0, "MASK": 1, "BLEND": 2}
 OUTLINE = 0.0026
 """Width of the moe look's outline, as a part of the picture's height."""
 
 
 def portrait_camera(
-    avatar: Avatar, yaw: float = 0.0, pitch: float = 0.0, width: int = 512, height: int = 512, span: float = 0.46
+    avatar: Avatar, yaw: float = 0.0, pitch: float = 0.0, width: int = 512, height: int = 512, span: float = 0.43
 ) -> Camera:
     """A head and shoulders camera, 1.6 m away; `span`: metres that the picture is high at the head.
 
@@ -80,7 +79,7 @@ class Studio:
         self.avatar = avatar
         self.look = look or avatar.look
         self.rig = Rig(avatar)
-        self._order = sorted(range(len(avatar.meshes)), key=lambda i: DRAW_ORDER[avatar.meshes[i].material.alpha_mode])
+        self._order = sorted(range(len(avatar.meshes)), key=lambda i: _draw_rank(avatar.meshes[i], i))
         rest = self.rig.pose({})
         bones = avatar.skeleton
         self._head = bones.world_from_joint[bones.names.index("Head"), :3, 3]
@@ -163,7 +162,7 @@ class Studio:
         if mesh.name == "sockets":
             return np.full((len(mesh.positions), 2), 0.5, np.float32)
         lips = self._lip_depth()
-        fade = np.exp(-np.clip(lips - mesh.positions[:, 2] - 0.004, 0, None) / 0.016)
+        fade = 0.10 + 0.90 * np.exp(-np.clip(lips - mesh.positions[:, 2] - 0.006, 0, None) / 0.020)
         power = {"teeth": 0.35, "tongue": 0.5}.get(mesh.material.kind, 1.0)
         return np.repeat((fade**power)[:, None], 2, 1).astype(np.float32)
 
@@ -212,6 +211,15 @@ def studio_lighting(camera: Camera) -> Lighting:
         sky=(0.36, 0.355, 0.36),
         ground=(0.24, 0.20, 0.18),
     )
+
+
+def _draw_rank(mesh: AvatarMesh, place: int) -> tuple[int, int]:
+    """Blended meshes last. Before them the order changes nothing but speed: what covers others comes first."""
+    if mesh.material.alpha_mode == "BLEND":
+        return 3, place
+    if mesh.material.kind == "hair":
+        return 0, -place  # the outer shell is the later mesh
+    return (1 if mesh.material.kind == "cloth" else 2), place
 
 
 def _casts_shadow(mesh: AvatarMesh, textures: Mapping[str, np.ndarray]) -> np.ndarray:
