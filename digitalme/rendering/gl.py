@@ -78,7 +78,7 @@ vec3 lit(vec3 n, vec3 t, vec3 v, vec3 albedo, float occlusion, float visible) {
             float fresnel = 0.04 + 0.96 * pow(1.0 - vh, 5.0);
             float lobe = alpha / (spread * spread * max(vh * vh, 0.1) * (roughness * 4.0 + 2.0));
             float amount = specular * fresnel * lobe * toward * shade;
-            if (model == 3) amount += specular * 0.9 * ramp(0.988, 0.996, nh) * shade;
+            if (model == 3) amount += specular * 2.4 * ramp(0.980, 0.990, nh) * shade;
             s += lamp * amount;
         }
     }

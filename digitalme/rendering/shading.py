@@ -123,7 +123,7 @@ def lit_color(
             amount = specular * fresnel * lobe * toward * shade
             if model == EYE:
                 # a soft box instead of a point: the catch light has an edge
-                amount += specular * np.float32(0.9) * _ramp(np.float32(0.988), np.float32(0.996), nh) * shade
+                amount += specular * np.float32(2.4) * _ramp(np.float32(0.980), np.float32(0.990), nh) * shade
             sr += lamps[i, 3] * amount
             sg += lamps[i, 4] * amount
             sb += lamps[i, 5] * amount

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -25,8 +26,8 @@ RIM_LEFT = (-0.80, 0.45, -0.75)
 RIM_RIGHT = (0.85, 0.35, -0.65)
 
 SURFACES = {
-    "skin": Surface("lit", specular=0.30, roughness=0.52, wrap=0.40, soft=0.52, scatter=0.30),
-    "eye": Surface("eye", specular=1.0, roughness=0.22, wrap=0.5, soft=0.45),
+    "skin": Surface("lit", specular=0.30, roughness=0.52, wrap=0.40, soft=0.45, scatter=0.25),
+    "eye": Surface("eye", specular=1.0, roughness=0.22, wrap=0.5, soft=0.40),
     "teeth": Surface("lit", specular=0.5, roughness=0.32, wrap=0.5, soft=0.45),
     "tongue": Surface("lit", specular=0.35, roughness=0.40, wrap=0.5, soft=0.40),
     "mouth": Surface("lit", specular=0.15, roughness=0.60, wrap=0.5, soft=0.40),
@@ -56,6 +57,22 @@ def portrait_camera(
     position = target + turn @ np.array([0, 0, distance])
     rotation = CAMERA_FROM_WORLD_FRONT @ turn.T
     return Camera(height * distance / span, width, height, np.column_stack([rotation, -rotation @ position]))
+
+
+@lru_cache(maxsize=1)
+def cornea_normals(size: int = 128) -> UInt8[np.ndarray, "s s 3"]:
+    """Normal map of the clear dome over the iris, for eyes whose UVs are a disc of 90 degrees about the gaze.
+
+    The dome's radius is two thirds of the eyeball's (7.8 against 12 mm): its normals turn faster than the ball's, which
+    is why an eye shows a lamp that stands far above it.
+    """
+    axis = (np.arange(size) + 0.5) / size * 2 - 1
+    x, y = np.meshgrid(axis, -axis)
+    radius = np.hypot(x, y)
+    extra = radius * (np.pi / 2) * 1.15 * np.clip((0.34 - radius) / 0.12, 0, 1)
+    around = np.stack([x, y], -1) / np.maximum(radius, 1e-6)[..., None]
+    normal = np.concatenate([around * np.sin(extra)[..., None], np.cos(extra)[..., None]], -1)
+    return np.round(normal * 127.5 + 127.5).astype(np.uint8)
 
 
 def backdrop(
@@ -154,7 +171,9 @@ class Studio:
             if kind in INSIDE_MOUTH:
                 light = self._mouth_light(self.avatar.meshes[i])
             elif kind == "eye":
-                light = 0.45 + 0.55 * light  # lids move: half of the shade only
+                # the bake saw one pose of the lids only: a part of it, and the upper lid's shade on the ball
+                lid = np.clip((self.avatar.meshes[i].normals[:, 1:2] + 0.02) / 0.40, 0, 1)
+                light = (0.45 + 0.55 * light) * (1 - 0.55 * lid * lid)
             drawable.light = light
 
     def _mouth_light(self, mesh: AvatarMesh) -> Float32[np.ndarray, "v 2"]:
@@ -163,7 +182,7 @@ class Studio:
             return np.full((len(mesh.positions), 2), 0.5, np.float32)
         lips = self._lip_depth()
         fade = 0.10 + 0.90 * np.exp(-np.clip(lips - mesh.positions[:, 2] - 0.006, 0, None) / 0.020)
-        power = {"teeth": 0.35, "tongue": 0.5}.get(mesh.material.kind, 1.0)
+        power = {"teeth": 0.35, "tongue": 0.4}.get(mesh.material.kind, 1.0)
         return np.repeat((fade**power)[:, None], 2, 1).astype(np.float32)
 
     def _lip_depth(self) -> float:
@@ -184,8 +203,10 @@ class Studio:
             surface = replace(surface, roughness=material.roughness)
         texture = textures.get(material.texture) if material.texture else None
         relief = textures.get(material.normal_texture) if material.normal_texture else None
-        if self.look == "moe" and relief is not None:
+        if self.look == "moe":
             relief = None
+        elif material.kind == "eye" and relief is None:
+            relief = cornea_normals()
         return Drawable(
             posed.positions, mesh.faces, posed.normals, mesh.uvs, texture, relief,
             color=material.base_color, surface=surface, blend=material.alpha_mode.lower(),
