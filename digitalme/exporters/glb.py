@@ -43,6 +43,7 @@ class Chunk:
         self.data = bytearray()
         self.views: list[dict] = []
         self.accessors: list[dict] = []
+        self._zeros: int | None = None
 
     def view(self, data: bytes, target: int | None = None) -> int:
         self.data += b"\0" * (-len(self.data) % 4)
@@ -64,7 +65,11 @@ class Chunk:
         return self._append(accessor, values if bounds else None)
 
     def add_morph(self, morph: Morph, count: int) -> int:
-        """A displacement accessor; sparse where that takes less room."""
+        """A displacement accessor; sparse where that takes less room.
+
+        A sparse accessor without a view means zeros by the specification, but view 0 to Godot 3: so all share one view
+        of zeros.
+        """
         if len(morph.index) > 0.75 * count:
             return self.add(morph.dense(count), "VEC3", 34962, bounds=True)
         index = morph.index if len(morph.index) else np.zeros(1, np.int32)
@@ -76,8 +81,16 @@ class Chunk:
                         "componentType": _USHORT if small is np.uint16 else _UINT},
             "values": {"bufferView": self.view(np.ascontiguousarray(delta, np.float32).tobytes())},
         }  # fmt: skip
-        accessor = {"componentType": _FLOAT, "count": count, "type": "VEC3", "sparse": sparse}
+        accessor = {"bufferView": self._zero_view(count), "componentType": _FLOAT, "count": count, "type": "VEC3"}
+        accessor["sparse"] = sparse
         return self._append(accessor, np.vstack([delta, np.zeros((1, 3), np.float32)]) if len(index) < count else delta)
+
+    def _zero_view(self, count: int) -> int:
+        """A view of at least `count` zero vectors."""
+        if self._zeros is None or self.views[self._zeros]["byteLength"] < 12 * count:
+            self._zeros = self.view(bytes(12 * count), 34962)
+            self.views[self._zeros]["byteStride"] = 12
+        return self._zeros
 
     def _append(self, accessor: dict, bounded: np.ndarray | None) -> int:
         if bounded is not None:

@@ -4,8 +4,11 @@ import json
 import os
 import shutil
 import subprocess
+import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "tools" / "clients"
@@ -46,3 +49,48 @@ def in_browser(page: str, request: dict, folder: Path) -> dict:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def bpy_python() -> str:
+    """A Python that has Blender as a module: this one, or the one that $DIGITALME_BPY_PYTHON names."""
+    python = os.environ.get("DIGITALME_BPY_PYTHON", sys.executable)
+    if subprocess.run([python, "-c", "import bpy"], capture_output=True, timeout=120).returncode:
+        pytest.skip('Blender as a module is not installed; pip install "digitalme[fbx]", or set DIGITALME_BPY_PYTHON')
+    return python
+
+
+def in_blender(file: Path, joints: dict, weights: dict, folder: Path) -> tuple[dict, dict]:
+    """What Blender makes of a file: facts, and vertices by object, posed and morphed, in glTF axes."""
+    python = bpy_python()
+    (folder / "request.json").write_text(json.dumps({"joints": joints, "weights": weights}))
+    answer = folder / "answer.npz"
+    done = subprocess.run(
+        [python, str(FOLDER / "blender_check.py"), str(file), str(folder / "request.json"), str(answer)],
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert answer.exists(), done.stdout[-2000:] + done.stderr[-4000:]
+    with np.load(answer) as data:
+        return json.loads(str(data["about"])), {name: data[name] for name in data.files if name != "about"}
+
+
+def in_godot(glb: Path, folder: Path) -> dict:
+    """What Godot's editor imports a GLB as."""
+    godot = need("godot3-server")
+    (folder / "project.godot").write_text("config_version=4\n")
+    shutil.copy(glb, folder / "avatar.glb")
+    shutil.copy(FOLDER / "godot_check.gd", folder / "check.gd")
+    command = [godot, "--no-window", "--path", str(folder)]
+    home = {**os.environ, "HOME": str(folder)}  # its settings and caches stay here
+    editor = subprocess.Popen([*command, "-e", "-q"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=home)
+    try:  # the editor imports and then stays: wait for the imported file's checksum
+        for _ in range(300):
+            if list((folder / ".import").glob("avatar.glb*.md5")):
+                break
+            time.sleep(0.2)
+    finally:
+        editor.kill()
+        editor.wait()
+    done = subprocess.run([*command, "-s", "check.gd"], capture_output=True, text=True, timeout=60, env=home)
+    lines = [line for line in done.stdout.splitlines() if line.startswith("ANSWER ")]
+    assert lines, done.stdout[-2000:] + done.stderr[-2000:]
+    return json.loads(lines[0].removeprefix("ANSWER "))

@@ -1,0 +1,89 @@
+"""Blender, Godot and assimp load what we write, and put every vertex where we do."""
+
+import re
+import subprocess
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from digitalme.exporters.glb import write_glb
+from digitalme.exporters.pose import local_from_world, pose_mesh, stand, world_from_local
+from digitalme.exporters.profiles import MIXES, mesh_name, with_speech_morphs
+from digitalme.spaces import rotation_from_euler
+from tests.exporters.clients import in_blender, in_godot, need
+
+WEIGHTS = {"jawOpen": 0.5, "mouthSmileLeft": 0.8, "eyeBlinkRight": 1.0, "eyeLookUpLeft": 0.6, "viseme_O": 0.3}
+TURNS = {"Head": [0.1, 0.3, 0], "Neck": [0.1, 0.2, 0.1], "LeftArm": [0.6, 0, 0.2], "RightForeArm": [0, 0, -0.8],
+         "LeftHandIndex1": [0.7, 0, 0], "RightUpLeg": [-0.5, 0, 0], "Spine1": [0.1, 0.1, 0]}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def ready(avatar):
+    return with_speech_morphs(stand(avatar, "T"))
+
+
+@pytest.fixture(scope="module")
+def posed_world(ready):
+    skeleton = ready.skeleton
+    local = local_from_world(skeleton, skeleton.world_from_joint)
+    for joint, turn in TURNS.items():
+        local[skeleton.names.index(joint), :3, :3] @= Rotation.from_rotvec(turn).as_matrix()
+    return world_from_local(skeleton, local)
+
+
+def moves_of(ready, posed_world):
+    """World move of each joint from its bind pose, as the Blender script wants it."""
+    moves = posed_world @ np.linalg.inv(ready.skeleton.world_from_joint.astype(float))
+    return {name: move.tolist() for name, move in zip(ready.skeleton.names, moves, strict=True)}
+
+
+def assert_same_vertices(ready, posed_world, found, tolerance=1e-4):
+    for mesh in ready.meshes:
+        ours = pose_mesh(mesh, ready.skeleton, posed_world, WEIGHTS)
+        theirs = found[mesh_name(mesh.name)]
+        assert theirs.shape == ours.shape, mesh.name
+        assert np.linalg.norm(theirs - ours, axis=1).max() < tolerance, mesh.name
+
+
+@pytest.mark.slow
+def test_blender_reads_the_glb(avatar, ready, posed_world, performance, tmp_path):
+    write_glb(avatar, performance, tmp_path / "a.glb")
+    about, found = in_blender(tmp_path / "a.glb", moves_of(ready, posed_world), WEIGHTS, tmp_path)
+    assert set(about["bones"]) == set(ready.skeleton.names)
+    assert about["morphs"]["Wolf3D_Head"] == list(ready.mesh("head").morphs)
+    assert set(MIXES) <= set(about["morphs"]["Wolf3D_Head"])
+    assert_same_vertices(ready, posed_world, found)
+
+
+@pytest.mark.slow
+def test_godot_plays_the_performance(avatar, ready, performance, tmp_path):
+    write_glb(avatar, performance, tmp_path / "a.glb")
+    (tmp_path / "project").mkdir()
+    answer = in_godot(tmp_path / "a.glb", tmp_path / "project")
+    plain = {name.replace("_", "").lower() for name in answer["bones"]}  # Godot 3.2 writes LeftHand as left_hand
+    assert plain == {name.replace("_", "").lower() for name in ready.skeleton.names}
+    head = next(mesh for name, mesh in answer["meshes"].items() if "Wolf3D_Head" in name)
+    assert set(head["morphs"]) == set(ready.mesh("head").morphs)
+    assert head["skinned"]
+    assert {"performance", "idle"} <= set(answer["clips"])
+    curves, angles = performance.at(1.0)
+    assert answer["jawOpen"] == pytest.approx(curves["jawOpen"], abs=0.02)
+    error = Rotation.from_quat(answer["head"]) * Rotation.from_matrix(rotation_from_euler(*angles.astype(float))).inv()
+    assert error.magnitude() < 0.02
+
+
+def assimp_info(path):
+    done = subprocess.run([need("assimp"), "info", str(path)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout
+    counts = re.findall(r"^(Meshes|Animations|Bones|Vertices|Faces):\s+(\d+)", done.stdout, re.M)
+    return {key: int(value) for key, value in counts}
+
+
+def test_assimp_reads_the_glb(avatar, ready, performance, tmp_path):
+    write_glb(avatar, performance, tmp_path / "a.glb")
+    info = assimp_info(tmp_path / "a.glb")
+    assert info["Meshes"] == len(ready.meshes)
+    assert info["Faces"] == sum(len(mesh.faces) for mesh in ready.meshes)
+    assert info["Vertices"] == sum(len(mesh.positions) for mesh in ready.meshes)
+    assert info["Animations"] == 3
