@@ -46,8 +46,9 @@ SIDE_LIGHT_REMOVED = 0.6
 """The same for what makes the face's two sides differ."""
 BAND_SIGMA = 14 / 2048
 """Where the low band ends and the high band begins, in widths of the texture."""
-DETAIL_LIMIT = 0.035
-"""Skin detail beyond this (sRGB, 0..1) is bent back: smile folds go, pores stay. Brows, eyes and lips are exempt."""
+DETAIL_LIMIT = 0.07
+"""Skin detail beyond this (sRGB, 0..1) is bent back: smile folds fade, pores stay. Brows, eyes and lips are exempt.
+0.035 is smoother and costs likeness (0.03 of descriptor distance on one face)."""
 TONE_PULL = (0.3, 0.5, 0.5)
 """How far the low band goes towards the skin's own colour in Lab; more in colour than in lightness."""
 EDGE_PULL = (0.75, 0.85, 0.85)
@@ -56,6 +57,8 @@ INNER_LIP_TINT = np.array([0.9, 0.78, 0.78], np.float32)
 """The wet inside of the lips against the lips' colour."""
 PORE_SLOPE = 12.0
 """Slope of the normal map per step of detail (sRGB 0..1) from one texel of 2048 to the next. Chosen by eye."""
+GRAZING = (0.10, 0.40)
+"""Trust in a texel rises from 0 to 1 while the cosine to the camera rises over this range."""
 SAME_SURFACE_M = 0.006
 """A texel is hidden when the photo's camera sees something nearer by more than this."""
 
@@ -252,15 +255,15 @@ def _weights(portrait: Portrait, photo: np.ndarray, surface: _Surface, depth: Pi
         _soft(below_chin > 0.22, 4 * unit),
         _soft(_grown(oddities, 2 * unit), 1.5 * unit),
     ])  # fmt: skip
-    eyes = np.maximum.reduce([_soft(_polygon(portrait, eye, unit), 0.6 * unit) for eye in (EYE_RIGHT, EYE_LEFT)])
-    mouth = _soft(_polygon(portrait, LIPS_INNER, 0.6 * unit), 0.5 * unit)
+    eyes = np.maximum.reduce([_soft(_polygon(portrait, eye, 0), 0.3 * unit) for eye in (EYE_RIGHT, EYE_LEFT)])
+    mouth = _soft(_polygon(portrait, LIPS_INNER, 0), 0.25 * unit)
     masks = np.stack([np.clip(foreign, 0, 1), np.clip(eyes + mouth, 0, 1), mouth], 2)
     foreign, holes, mouth = np.moveaxis(_sample(masks, surface.pixel), 2, 0)
 
     nearest = cv2.remap(depth, surface.pixel[..., 0] * 2 - 0.5, surface.pixel[..., 1] * 2 - 0.5, cv2.INTER_NEAREST,
                         borderMode=cv2.BORDER_CONSTANT, borderValue=0)  # fmt: skip
     visible = surface.covered & (np.abs(nearest - surface.depth) < SAME_SURFACE_M)
-    weight = _smoothstep(0.18, 0.55, surface.facing) * visible * (1 - foreign) * (1 - holes)
+    weight = _smoothstep(*GRAZING, surface.facing) * visible * (1 - foreign) * (1 - holes)
 
     features = np.any([_polygon(portrait, ring, pixels * unit) for ring, pixels in FEATURES], 0)
     features = _sample(_soft(features, 1.5 * unit), surface.pixel) * (surface.facing > 0.1)
