@@ -39,12 +39,6 @@ def talking_scores(
 ) -> list[Score]:
     """Lag, closure and correlation of the mouth with the video's own sound, each beside controls that must fail."""
     seen = np.isfinite(opening)
-    names = (
-        ("audio_mouth_lag", "frames"),
-        ("mouth_energy_correlation", ""),
-        ("bilabial_closure", ""),
-        ("face_found", ""),
-    )
     if seen.mean() < 0.5 or len(opening) < 2 * fps:
         note = "less than 2 s of video with a face in it"
         return [Score("audio_mouth_lag", None, "frames", "-1 .. 1", {}, note)]
