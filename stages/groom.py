@@ -87,15 +87,14 @@ def _drawn(portrait: Portrait, likeness: Likeness, config: GroomConfig, traits: 
     cut = traits.cut if config.hair in ("auto", "photo") else config.hair
     bangs = traits.bangs or (cut == "short" and traits.fringe > 0.2)
     style = MoeStyle(config.intensity, config.body, crown=0.020 if bangs else 0.010)
-    avatar, bend = moe_avatar(likeness.shape, colors, style, portrait.traits.get("beard", 0.0))
-    vertices = bend(bend.rest)
+    avatar, vertices, bend = moe_avatar(likeness.shape, colors, style, portrait.traits.get("beard", 0.0))
     scalp = build_scalp(vertices, model)
     brows = landmark_points(vertices)[[105, 334], 1].mean() - scalp.center[1]
     hair = moe_hair(scalp, cut, bangs, brows, drawn_hair(portrait.hair_color))
     if portrait.traits.get("glasses", 0.0) > 0.5:
         hair.append(moe_glasses(vertices, bend))
     cloth = {part: _floats(drawn_cloth(color)) for part, color in cloth_colors(portrait).items()}
-    avatar = dress(avatar, vertices, config.outfit, cloth, hide=0.003)
+    avatar = dress(avatar, vertices, config.outfit, cloth, hide=0.003, ease=0.4 + 0.6 * config.body)
     textures = avatar.textures | {"hair": paint_moe_hair(drawn_hair(portrait.hair_color))}
     about = avatar.about | {"hair_style": cut}
     return replace(avatar, meshes=avatar.meshes + tuple(hair), textures=textures, about=about)

@@ -131,9 +131,12 @@ def _smooth_rim(points: np.ndarray, rim: list[tuple[int, int]], passes: int = 6)
     return out
 
 
-def sew(name: str, vertices: Float[np.ndarray, "vertices 3"], model: BodyModel, color: Rgb) -> AvatarMesh:
+def sew(
+    name: str, vertices: Float[np.ndarray, "vertices 3"], model: BodyModel, color: Rgb, ease: float = 1.0
+) -> AvatarMesh:
     """One garment over these bind-pose vertices, with the body's skin weights and a folded hem."""
     cut = CUTS[name]
+    offset = cut.offset * ease
     cage = model.parts[cut.cage]
     field = cut_field(name, model.template - model.head_center)
     smooth = _smooth(np.asarray(vertices, float), cage.faces, cut.smoothing)
@@ -142,13 +145,13 @@ def sew(name: str, vertices: Float[np.ndarray, "vertices 3"], model: BodyModel, 
     points = smooth[pairs[:, 0]] * (1 - mix) + smooth[pairs[:, 1]] * mix
     points = _smooth_rim(points, rim)
     normals = vertex_normals(points, faces)
-    points = points + normals * cut.offset
+    points = points + normals * offset
 
     # the hem: the rim again, folded back inside, so that cloth has thickness
     rim_ids = np.unique(rim)
     fold = np.full(len(points), -1)
     fold[rim_ids] = len(points) + np.arange(len(rim_ids))
-    folded = points[rim_ids] - normals[rim_ids] * min(HEM, cut.offset * 0.8)
+    folded = points[rim_ids] - normals[rim_ids] * min(HEM, offset * 0.8)
     quads = [tri for a, b in rim for tri in ((b, a, fold[a]), (b, fold[a], fold[b]))]
     points = np.concatenate([points, folded])
     pairs, share = np.concatenate([pairs, pairs[rim_ids]]), np.concatenate([share, share[rim_ids]])
@@ -194,11 +197,17 @@ def hidden_vertices(names: tuple[str, ...], model: BodyModel, depth: float = 0.0
 
 
 def dress(
-    avatar: Avatar, vertices: Float[np.ndarray, "vertices 3"], outfit: str, colors: Mapping[str, Rgb], hide: float = 0.012
+    avatar: Avatar,
+    vertices: Float[np.ndarray, "vertices 3"],
+    outfit: str,
+    colors: Mapping[str, Rgb],
+    hide: float = 0.012,
+    ease: float = 1.0,
 ) -> Avatar:
-    """The avatar with an outfit on and the covered skin removed. `colors` holds "top" and "bottom", sRGB 0..1.
+    """The avatar with an outfit on and the covered skin removed.
 
-    `hide`: how deep inside the cloth (metres on the template) skin must lie to be taken away.
+    `colors` holds "top" and "bottom", sRGB 0..1. `hide`: how deep inside the cloth (metres on the template) skin must
+    lie to be taken away. `ease` scales how far the cloth stands off the skin.
     """
     model = load_body()
     names = OUTFITS[outfit]
@@ -213,7 +222,7 @@ def dress(
     for name in names:
         whole = outfit == "dress"
         meshes.append(
-            sew(name, vertices, model, colors["bottom" if name in ("trousers", "skirt") and not whole else "top"])
+            sew(name, vertices, model, colors["bottom" if name in ("trousers", "skirt") and not whole else "top"], ease)
         )
     return replace(avatar, meshes=tuple(meshes))
 

@@ -162,13 +162,13 @@ def _gathered(roots: Roots, ties: np.ndarray, bangs: np.ndarray, tail: float, fa
 
 def ponytail(roots: Roots) -> Growth:
     tie = np.tile(np.array([0.0, 0.045, -0.115]), (len(roots.azimuth), 1))
-    return _gathered(roots, tie, _bangs(roots, 26), 0.26, 0.10)
+    return _gathered(roots, tie, _bangs(roots, 26), 0.26, 0.06)
 
 
 def twintails(roots: Roots) -> Growth:
     tie = np.stack([np.where(roots.points[:, 0] >= 0, 0.103, -0.103), np.full(len(roots.azimuth), 0.035),
                     np.full(len(roots.azimuth), -0.035)], 1)  # fmt: skip
-    return _gathered(roots, tie, _bangs(roots, 30), 0.27, 0.12)
+    return _gathered(roots, tie, _bangs(roots, 30), 0.27, 0.06)
 
 
 def bun(roots: Roots) -> Growth:

@@ -17,6 +17,7 @@ from digitalme.artifacts.portrait import Portrait
 from digitalme.body.character import JOINT_NAMES, vertex_normals
 from digitalme.body.garment import keep_faces
 from digitalme.body.hair_color import hair_palette, strands
+from digitalme.body.landmarks import OVAL
 from digitalme.body.model import BodyModel
 from digitalme.body.scalp import MAX_POLAR, Scalp, ear_vertices, hairline
 from digitalme.imaging.drawing import smoothstep
@@ -102,14 +103,27 @@ def fit_thickness(scalp: Scalp, reach: np.ndarray, view: _View) -> Float[np.ndar
     return blurred.astype(np.float64)
 
 
+def hair_outside_face(portrait: Portrait) -> np.ndarray:
+    """The hair mask without what lies on the cheeks: inside the eroded face oval, below the brows."""
+    points = portrait.landmarks[:, :2]
+    inner = np.zeros(portrait.hair.shape, np.uint8)
+    cv2.fillPoly(inner, [np.round(points[list(OVAL)]).astype(np.int32)], 1)
+    face = np.linalg.norm(points[152] - points[10])
+    inner = cv2.erode(inner, np.ones((3, 3), np.uint8), iterations=max(1, round(0.02 * face)))
+    up = (points[10] - points[152]) / face
+    rows, columns = np.mgrid[: inner.shape[0], : inner.shape[1]]
+    height = (columns - points[168, 0]) * up[0] + (rows - points[168, 1]) * up[1]
+    return np.where((inner > 0) & (height < 0.05 * face), 0, portrait.hair)
+
+
 def _photo_of_hair(portrait: Portrait) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Enlarged: hair colours carried outward over its edge (0..1), eroded hair (0..1), and what is not bare person."""
     big = cv2.resize(portrait.image, None, fx=_ENLARGE, fy=_ENLARGE, interpolation=cv2.INTER_CUBIC).astype(np.float32)
-    hair = cv2.resize(portrait.hair, None, fx=_ENLARGE, fy=_ENLARGE, interpolation=cv2.INTER_CUBIC)
+    hair = cv2.resize(hair_outside_face(portrait), None, fx=_ENLARGE, fy=_ENLARGE, interpolation=cv2.INTER_CUBIC)
     core = cv2.erode((hair > 0.5).astype(np.uint8), np.ones((7, 7), np.uint8)).astype(np.float32)
     spread = cv2.GaussianBlur(big * core[..., None], (0, 0), 8) / (cv2.GaussianBlur(core, (0, 0), 8)[..., None] + 1e-4)
     color = np.where(core[..., None] > 0.5, big, spread) / 255
-    open_ = cv2.resize(np.maximum(portrait.hair, 1 - portrait.person), None, fx=_ENLARGE, fy=_ENLARGE,
+    open_ = cv2.resize(np.maximum(hair_outside_face(portrait), 1 - portrait.person), None, fx=_ENLARGE, fy=_ENLARGE,
                        interpolation=cv2.INTER_CUBIC)  # fmt: skip
     return color.astype(np.float32), core, cv2.GaussianBlur(open_, (0, 0), 2.2)
 
@@ -200,7 +214,7 @@ def _without_islands(alpha: np.ndarray) -> np.ndarray:
 
 def fit_shell(portrait: Portrait, camera: Camera, scalp: Scalp) -> HairShell:
     """The photo's hair around this skull (0.5 s). The camera is the portrait's, the head at the body model's place."""
-    reach, lowest = silhouette_reach(portrait.hair, scalp, camera)
+    reach, lowest = silhouette_reach(hair_outside_face(portrait), scalp, camera)
     thickness = fit_thickness(scalp, reach, _View.of(camera))
     return HairShell(scalp, thickness, paint_shell(portrait, camera, scalp, thickness, lowest))
 
@@ -270,6 +284,6 @@ def _away_from(ear: np.ndarray, shell: HairShell) -> UInt8[np.ndarray, "h w"]:
     middle, half = (ear.max(0) + ear.min(0)) / 2, (ear.max(0) - ear.min(0)) / 2
     up, forward = places[..., 1] - middle[1], places[..., 2] - middle[2]
     inside = np.hypot(up / (half[1] + 0.002), forward / (half[2] + 0.002))
-    keep = smoothstep(0.92, 1.12, inside)
+    keep = smoothstep(0.74, 0.92, inside)
     keep = np.where(places[..., 0] * side > 0.03, keep, 1.0)
     return np.round(255 * keep).astype(np.uint8)

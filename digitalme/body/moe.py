@@ -1,7 +1,7 @@
 """A person as a drawn, cute character: big eyes low in a soft face, a small nose and mouth, flat colours.
 
 The change is an identity (offsets of the body model's own shapes, so far as they go) followed by a bend of space. The
-bend comes after the face actions, so all 52 keep working; lids shut because what widens the eyes leaves with the blink.
+face actions of lids and brows go through the bend too, and what widens the eyes leaves with the blink: so they shut.
 """
 
 from __future__ import annotations
@@ -39,8 +39,15 @@ _OFFSETS = {
     "age-": 0.9,
 }  # fmt: skip
 _LIDS = {"eye-height1-incr": 1.2, "eye-height2-incr": 1.2, "eye-height3-incr": 1.2}
+_FALLOFF = 1.25
+"""How steeply the eyes' enlargement ends; from about 1.5 on the skin under the eye would fold over itself."""
 _WIDE = 0.9
-_SMILE = 0.22
+_EXAGGERATION = {
+    "mouthSmileLeft": 0.75, "mouthSmileRight": 0.75, "mouthFrownLeft": 1.5, "mouthFrownRight": 1.5, "jawOpen": 1.2,
+    "browInnerUp": 1.4, "browDownLeft": 1.4, "browDownRight": 1.4,
+}  # fmt: skip
+"""A drawn face shows what it feels; its smile is short of the point where the cheek would fold."""
+_SMILE = 0.25
 """A hint of a smile at rest."""
 _KEPT = 0.55
 """How much of the person's own face is left at full strength: two people stay two people."""
@@ -72,6 +79,9 @@ def moe_shape(shape: Mapping[str, float], intensity: float) -> dict[str, float]:
     """The person's identity pulled toward a child-like, smooth one (lids are `lid_offsets`' business)."""
     keep = 1 - (1 - _KEPT) * intensity
     soft = {name: float(np.clip(weight, -1.2, 1.2)) * keep for name, weight in shape.items()}
+    for name in soft:
+        if name.startswith("mouth-"):  # the fit hides a part of the photo's smile here
+            soft[name] *= 1 - 0.75 * intensity
     soft["age+"] = soft.get("age+", 0.0) * (1 - intensity)
     for name, offset in _OFFSETS.items():
         soft[name] = soft.get(name, 0.0) * (1 - 0.6 * intensity) + offset * intensity
@@ -110,7 +120,7 @@ class Bend:
 
     @cached_property
     def _lashes(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """For each upper row of lashes: its vertices, the nearest skin of each, and how far it may stand off (share)."""
+        """For each upper row: its vertices, the nearest skin of each, and how far it may stand off (share)."""
         skin = np.union1d(self.model.parts["head"].vertex_ids, self.model.parts["eye_socket_left"].vertex_ids)
         skin = np.union1d(skin, self.model.parts["eye_socket_right"].vertex_ids)
         tree = cKDTree(self.model.template[skin])
@@ -151,11 +161,12 @@ class Bend:
         bent[:, 1] += self.style.crown * s * rise
         bent[:, 0] *= 1 + 0.07 * s * smoothstep(-0.2, 0.5, (points[:, 1] - eye_height) / (top - eye_height))
 
-        region, ball = np.array([1.36, 2.3, 0.55]) - 1, np.array([1.40, 1.78, 0.45]) - 1
+        region, ball = np.array([1.50, 2.5, 0.55]) - 1, np.array([1.56, 1.90, 0.45]) - 1
         for center, ids in zip(self.eye_centers, self.eye_ids, strict=True):
             off = points - center
-            weight = np.exp(-(((off / np.array([0.029, 0.030, 0.040])) ** 2).sum(1) ** 2))[:, None]
+            weight = np.exp(-(((off / np.array([0.029, 0.030, 0.040])) ** 2).sum(1) ** _FALLOFF))[:, None]
             grow = np.tile(region * s, (len(points), 1))
+            grow[:, 1] *= np.where(off[:, 1] < 0, 0.62, 1.0)
             if whole_model:
                 weight[ids], grow[ids] = 1, ball * s
             bent += off * grow * weight
@@ -164,6 +175,7 @@ class Bend:
             if whole_model:
                 bent[ids, 2] -= 0.0042 * s
         if whole_model and s > 0:
+            bent[self.model.parts["teeth_upper"].vertex_ids, 1] += 0.0032 * s  # a drawing shows their edge only
             for ids, lids, share in self._lashes:
                 stand = bent[ids] - bent[lids]
                 share = (1 - (1 - share) * s)[:, None]
@@ -189,17 +201,31 @@ def moe_actions(model: BodyModel, intensity: float) -> dict[str, np.ndarray]:
     """Displacements of the 52 actions; a blink also takes back what opens its eye wide."""
     names = model.names("action")
     actions = dict(zip(names, model.displacements(names), strict=True))
+    for name, gain in _EXAGGERATION.items():
+        actions[name] = actions[name] * (1 + (gain - 1) * intensity)
     for side in ("left", "right"):
-        opened = sum(
-            weight * model.displacement(name) for name, weight in lid_offsets(side, intensity).items()
-        )
+        opened = sum(weight * model.displacement(name) for name, weight in lid_offsets(side, intensity).items())
         name = f"eyeBlink{side.capitalize()}"
         actions[name] = actions[name] - opened
     return actions
 
 
-def moe_avatar(shape: Mapping[str, float], colors: MoeColors, style: MoeStyle, beard: float = 0.0) -> tuple[Avatar, Bend]:
-    """The bare, bald character and the bend that made it (for hair and clothes)."""
+def bend_actions(actions: Mapping[str, np.ndarray], bend: Bend) -> dict[str, np.ndarray]:
+    """Displacements after the bend. Lids and brows go through it; a mouth's corner keeps its own way, as the stretched
+    space around the eyes would push a smile down again; and a drawn cheek stays smooth."""
+    bent = bend(bend.rest)
+    mouth = landmark_points(bend.rest)[[13, 14], 1].mean()
+    calm = 1 - 0.5 * bend.style.intensity * smoothstep(mouth, mouth + 0.035, bend.rest[:, 1])[:, None]
+    return {
+        name: bend(bend.rest + move) - bent if name.startswith(("eye", "brow")) else move * calm
+        for name, move in actions.items()
+    }
+
+
+def moe_avatar(
+    shape: Mapping[str, float], colors: MoeColors, style: MoeStyle, beard: float = 0.0
+) -> tuple[Avatar, Float[np.ndarray, "vertices 3"], Bend]:
+    """The bare, bald character, the body model's vertices under it, and the bend that made it (for hair, clothes)."""
     model = load_body()
     identity = moe_shape(shape, style.intensity)
     open_eyes = identity | lid_offsets("left", style.intensity) | lid_offsets("right", style.intensity)
@@ -207,13 +233,13 @@ def moe_avatar(shape: Mapping[str, float], colors: MoeColors, style: MoeStyle, b
         for name in _LIDS:
             key = f"{side}-{name}"
             open_eyes[key] = identity.get(key, 0.0) + _LIDS[name] * style.intensity
-    for side in ("Left", "Right"):
-        open_eyes[f"mouthSmile{side}"] = _SMILE * style.intensity
     avatar = base_avatar(identity, look="moe")
     rest = settle_mouth(model.vertices(open_eyes), model)
     bend = Bend(model, rest, style)
-    avatar = reshape(avatar, rest, moe_actions(model, style.intensity), bend)
     bent = bend(rest)
+    for side in ("Left", "Right"):
+        bent += _SMILE * style.intensity * model.displacement(f"mouthSmile{side}")
+    avatar = reshape(avatar, bent, bend_actions(moe_actions(model, style.intensity), bend))
 
     head = avatar.mesh("head")
     chin = landmark_points(bent)[152]
@@ -232,7 +258,7 @@ def moe_avatar(shape: Mapping[str, float], colors: MoeColors, style: MoeStyle, b
     about = avatar.about | {
         "ground_y": float(used.min()), "skin": [float(v) for v in skin], "intensity": style.intensity,
     }  # fmt: skip
-    return replace(avatar, meshes=tuple(meshes), textures=textures, skeleton=skeleton, about=about), bend
+    return replace(avatar, meshes=tuple(meshes), textures=textures, skeleton=skeleton, about=about), bent, bend
 
 
 def _bent_skeleton(skeleton: Skeleton, bend: Bend) -> Skeleton:
@@ -294,7 +320,8 @@ def _flat(mesh: AvatarMesh, skin: np.ndarray, colors: MoeColors, model: BodyMode
         mesh = keep_faces(mesh, upper[mesh.faces].all(1))
     if mesh.name == "mouth":  # the cavity's far end would come through the small chin
         lips = model.template[inner_lip_vertices(model)].mean(0)
-        near = (np.abs(model.template[mesh.body_vertices] - lips) < np.array([0.026, 0.011, 0.03])).all(1)
+        off = model.template[mesh.body_vertices] - lips
+        near = (np.abs(off) < np.array([0.030, 0.035, 0.060])).all(1) & (off[:, 1] > -0.012)
         mesh = keep_faces(mesh, near[mesh.faces].all(1))
     if mesh.name == "lashes":
         rows = [model.parts[f"lashes_upper_{side}"].vertex_ids for side in ("left", "right")]

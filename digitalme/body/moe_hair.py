@@ -28,7 +28,7 @@ class Locks:
 
     guides: Float[np.ndarray, "n steps 3"]
     half_width: Float[np.ndarray, "n"]
-    profile: tuple[tuple[float, ...], tuple[float, ...]] = ((0, 0.12, 0.55, 0.85, 1), (0.5, 0.95, 1, 0.62, 0.02))
+    profile: tuple[tuple[float, ...], tuple[float, ...]] = ((0, 0.12, 0.60, 0.86, 1), (0.5, 0.95, 1, 0.70, 0.02))
     """Places along a lock and its width there."""
 
 
@@ -125,7 +125,9 @@ def moe_locks(scalp: Scalp, cut: str, bangs: bool, brow_height: float, seed: int
         for polar, count, height, first in ((16, 20, 0.013, 70), (44, 26, 0.008, 64), (72, 26, 0.004, 76)):
             azimuth = np.concatenate([np.linspace(first, 180, count // 2), -np.linspace(first, 176, count // 2)])
             azimuth = azimuth + rng.normal(size=len(azimuth)) * 2
-            roots = _roots(scalp, azimuth, np.full(len(azimuth), float(polar)) + rng.normal(size=len(azimuth)) * 2, seed)
+            roots = _roots(
+                scalp, azimuth, np.full(len(azimuth), float(polar)) + rng.normal(size=len(azimuth)) * 2, seed
+            )
             nape = -0.045 * smoothstep(100, 165, np.abs(azimuth)) if cut == "short" else 0.0
             low = hem + nape + rng.normal(size=len(azimuth)) * 0.012 * (2 if cut == "long" else 1)
             guides = _fall(scalp, roots, low, height, flare)
@@ -137,12 +139,12 @@ def moe_locks(scalp: Scalp, cut: str, bangs: bool, brow_height: float, seed: int
         roots = Roots(roots.azimuth[keep], roots.polar[keep], roots.points[keep], roots.places[keep], roots.rng)
         growth = style(roots)
         growth = replace(growth, height=0.006)
-        locks.append(Locks(grow(scalp, roots, growth, 13), rng.uniform(0.013, 0.019, len(roots.azimuth))))
+        locks.append(Locks(grow(scalp, roots, growth, 13), rng.uniform(0.016, 0.022, len(roots.azimuth))))
     if cut in (*tails, "bob", "long", "parted", "short"):
         if bangs or cut in ("twintails",):
-            locks.append(_fringe(scalp, brow_height, 11, 0.0, seed + 3))
+            locks.append(_fringe(scalp, brow_height, 13, 0.0, seed + 3))
         elif cut == "short":
-            locks.append(_fringe(scalp, brow_height + 0.022, 9, 0.75, seed + 3))
+            locks.append(_fringe(scalp, brow_height + 0.020, 12, 0.65, seed + 3))
         else:
             locks.append(_parting(scalp, seed + 4))
         if cut not in ("short", "bun"):
@@ -160,12 +162,13 @@ def _parting(scalp: Scalp, seed: int) -> Locks:
     count = len(azimuth)
     roots = _roots(scalp, azimuth, np.full(count, 30.0), seed)
     side = np.sign(azimuth)
+
     def target(places: np.ndarray, t: float) -> np.ndarray:
         inner = (np.abs(places[:, 0]) < 0.078)[:, None]
-        out = np.stack([side * 1.15, np.full(count, -0.55), np.full(count, 0.10)], 1)
+        out = np.stack([side * 1.0, np.full(count, -0.75), np.full(count, 0.12)], 1)
         down = np.stack([(side * 0.092 - places[:, 0]) * 9, np.full(count, -1.0), (0.02 - places[:, 2]) * 4], 1)
         skull = _along_skull(scalp, roots, places)
-        return np.where(inner, out * (places[:, 1:2] < 0.095) + skull * 0.5, down)
+        return np.where(inner, out * (places[:, 1:2] < 0.085) + skull * 0.5, down)
 
     growth = Growth(np.full(count, 0.30), np.full(count, 0.05), 0.50, target, height=0.012)
     hem = -0.02 - 0.035 * np.abs(azimuth) / 50 + rng.normal(size=count) * 0.004
@@ -239,7 +242,9 @@ def paint_moe_hair(color: Float[np.ndarray, "3"], shine: float = 0.62) -> UInt8[
     u = (np.arange(32) + 0.5) / 32
     angle = (np.arange(512) + 0.5) / 512 * 180
     body = color * (1 - 0.14 * smoothstep(0.5, 1.0, u))[None, :, None] * np.array([1.0, 0.99, 1.0])
-    band = smoothstep(5.2, 3.6, np.abs(angle - _SHINE_ANGLE)) + 0.6 * smoothstep(1.6, 0.8, np.abs(angle - _SHINE_ANGLE - 9))
+    band = smoothstep(5.2, 3.6, np.abs(angle - _SHINE_ANGLE)) + 0.6 * smoothstep(
+        1.6, 0.8, np.abs(angle - _SHINE_ANGLE - 9)
+    )
     band = (shine * np.clip(band, 0, 1))[:, None, None]
     light = _shine_color(color)
     return to_rgba(np.clip((body * (1 - band) + light * band) / light, 0, 1))[..., :3]
@@ -267,7 +272,7 @@ def moe_puffs(scalp: Scalp, cut: str, seed: int = 3) -> AvatarMesh:
     roots = plant(scalp, count, seed)
     azimuth, polar = np.radians(roots.azimuth), np.radians(roots.polar)
     edge = np.clip((hairline(azimuth) - polar) / np.radians(24), 0.10, 1)
-    keep = (np.abs(roots.azimuth) > 60) | (roots.polar < 60)
+    keep = (np.abs(roots.azimuth) > 60) | (roots.polar < 66)
     centers = scalp.surface(azimuth, polar, thick * edge)[keep]
     outward = scalp.directions(azimuth, polar)[keep]
     points, normals, uvs, faces, total = [], [], [], [], 0
@@ -314,16 +319,19 @@ def moe_glasses(vertices: Float[np.ndarray, "vertices 3"], bend: Bend) -> Avatar
     bridge = mark[6]
     tubes = []
     for center in centers:
-        rim = np.stack([center[0] + round_x * 0.036, center[1] - 0.001 + round_y * 0.0285, 0 * turn], 1)
+        wide = min(0.036, abs(center[0]) - 0.003)
+        rim = np.stack([center[0] + round_x * wide, center[1] - 0.001 + round_y * 0.0285, 0 * turn], 1)
         rim[:, 2] = bridge[2] + 0.010 - 5.4 * np.clip(np.abs(rim[:, 0]) - 0.02, 0, 1) ** 2
         tubes.append((rim, True, 0.0017))
         sign = np.sign(center[0])
         hinge = rim[np.argmax(rim[:, 0] * sign)] + np.array([0, 0.006, 0])
         ear = np.array([sign * (abs(hinge[0]) + 0.010), hinge[1] + 0.002, bend.model.head_center[2] - 0.055])
         tubes.append((hinge + np.linspace(0, 1, 5)[:, None] * (ear - hinge), False, 0.0014))
-    inner = 0.036 - np.abs(centers[:, 0]).min()
+    inner = max(0.004, np.abs(centers[:, 0]).min() - 0.036)
     x = np.linspace(inner, -inner, 7)
-    arc = np.stack([x, np.full(7, centers[0, 1] + 0.008) + 0.004 * (1 - (x / inner) ** 2), np.full(7, bridge[2] + 0.0105)], 1)
+    arc = np.stack(
+        [x, np.full(7, centers[0, 1] + 0.008) + 0.004 * (1 - (x / inner) ** 2), np.full(7, bridge[2] + 0.0105)], 1
+    )
     tubes.append((arc, False, 0.0014))
     points, normals, faces, count = [], [], [], 0
     for line, closed, radius in tubes:

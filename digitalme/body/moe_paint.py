@@ -38,7 +38,9 @@ def drawn_hair(color) -> Float[np.ndarray, "3"]:
 def drawn_cloth(color) -> Float[np.ndarray, "3"]:
     """Cloth as paint: brighter and more coloured, never black."""
     hue, saturation, value = colorsys.rgb_to_hsv(*np.clip(color, 0, 1))
-    return np.array(colorsys.hsv_to_rgb(hue, min(0.72, saturation * 1.2), float(np.clip(value * 1.15 + 0.10, 0.26, 0.97))))
+    return np.array(
+        colorsys.hsv_to_rgb(hue, min(0.72, saturation * 1.2), float(np.clip(value * 1.15 + 0.10, 0.26, 0.97)))
+    )
 
 
 def neck_area(points: Float[np.ndarray, "n 3"], chin: Float[np.ndarray, "3"]) -> Float[np.ndarray, "n"]:
@@ -112,22 +114,27 @@ def paint_face(
     for ids in ((55, 65, 52, 53, 46), (285, 295, 282, 283, 276)):  # from the nose outward, as one smooth arc
         line = mark[list(ids)]
         x = np.linspace(line[0, 0], line[-1, 0] * 1.04, 12)
-        arc = np.polyval(np.polyfit(line[:, 0], line[:, 1], 2), x) + np.linspace(0.0085, 0.0055, 12)
-        far = stroke_distance(points[:, :2], np.stack([x, arc], 1), np.array([0.0010, 0.0021, 0.0022, 0.0016, 0.0004]))
+        arc = np.polyval(np.polyfit(line[:, 0], line[:, 1], 2), x)
+        arc = arc.mean() + 0.55 * (arc - arc.mean()) + np.linspace(0.0110, 0.0055, 12)  # inner end up: not cross
+        far = stroke_distance(points[:, :2], np.stack([x, arc], 1), np.array([0.0009, 0.0017, 0.0018, 0.0013, 0.0003]))
         lay(brow, smoothstep(0.0004, -0.0003, far))
 
     if beard > 0.3:
         _paint_beard(points, lay, mark, np.asarray(colors.hair), beard)
 
-    lip = np.array([0.93, 0.52, 0.50]) * np.clip(0.55 + 0.45 * light, 0.6, 1)
-    far = stroke_distance(
-        points, mark[[61, 78, 81, 13, 311, 308, 291]],
-        np.array([0.0003, 0.0010, 0.0018, 0.0021, 0.0018, 0.0010, 0.0003]),
-    )  # fmt: skip
-    lay(lip, 0.5 * smoothstep(0.001, -0.001, far))
-    line = 0.5 * mark[[78, 81, 13, 311, 308]] + 0.5 * mark[[78, 178, 14, 402, 308]]
-    far = stroke_distance(points, line, np.array([0.0002, 0.0007, 0.0008, 0.0007, 0.0002]))
-    lay(skin * np.array([0.50, 0.30, 0.30]), 0.85 * smoothstep(0.0005, -0.0002, far))
+    # a mouth line that turns up a little past the corners of the lips
+    seam = 0.5 * mark[[78, 80, 82, 13, 312, 310, 308]] + 0.5 * mark[[78, 88, 87, 14, 317, 318, 308]]
+    turn = np.array([0.0019, 0.0019, 0.0])
+    line = np.concatenate([seam[:1] + turn * [-1, 1, 0], seam, seam[-1:] + turn])
+    widths = np.array([0.0002, 0.0006, 0.0008, 0.0007, 0.0007, 0.0007, 0.0008, 0.0006, 0.0002])
+    far = stroke_distance(points[:, :2], line[:, :2], widths)
+    lay(
+        skin * np.array([0.48, 0.26, 0.26]),
+        0.9 * smoothstep(0.0004, -0.0002, far) * (points[:, 2] > mark[61, 2] - 0.012),
+    )
+    lower = np.stack([mark[17] + np.array([x, 0.0012, 0]) for x in (-0.0035, 0, 0.0035)])
+    far = stroke_distance(points[:, :2], lower[:, :2], np.array([0.0001, 0.0005, 0.0001]))
+    lay(skin * np.array([0.84, 0.62, 0.60]), 0.6 * s * smoothstep(0.0004, -0.0002, far))
     under_nose = mark[1] + np.array([0, -0.006, 0])
     far = np.linalg.norm((points - under_nose) * np.array([0.8, 1.6, 0.3]), axis=1)
     lay(skin * np.array([0.85, 0.60, 0.58]), 0.3 * smoothstep(0.0032, 0.0018, far))
@@ -156,7 +163,10 @@ def paint_moe_eye(iris, size: int = 512) -> UInt8[np.ndarray, "s s 3"]:
     picture = np.ones((size, size, 3)) * np.array([0.995, 0.99, 0.985])
     picture *= (1 - 0.28 * smoothstep(0.02, -0.48, y))[..., None] * np.array([1.0, 0.985, 0.99])
     r = np.hypot(x / wide, y / tall)
-    color = adjust(iris, 1.30, 1.0)
+    hue, saturation, value = colorsys.rgb_to_hsv(*np.clip(iris, 0, 1))
+    if not 0.06 < hue < 0.9:  # brown, not red
+        hue = 0.06
+    color = np.array(colorsys.hsv_to_rgb(hue, min(0.80, saturation * 1.30), value))
     color = color * max(1.0, 0.62 / max(color.max(), 0.05))
     dark, glow = color * np.array([0.34, 0.30, 0.36]), np.clip(color * 1.5 + 0.10, 0, 1)
     down = smoothstep(-0.85, 0.95, y / tall)[..., None]
