@@ -1,5 +1,9 @@
-"""The checker that tests run every annotated function with: beartype, where an int will do for a float."""
+"""The checker that tests run every annotated function with: beartype, where a numpy number will do for Python's."""
 
-from beartype import BeartypeConf, beartype
+import numpy as np
+from beartype import BeartypeConf, BeartypeHintOverrides, beartype
 
-check = beartype(conf=BeartypeConf(is_pep484_tower=True))
+_NUMBERS = BeartypeHintOverrides(
+    {int: int | np.integer, float: float | int | np.floating | np.integer, bool: bool | np.bool_}
+)
+check = beartype(conf=BeartypeConf(hint_overrides=_NUMBERS))

@@ -35,9 +35,9 @@ class Scalp:
 
     center: Float[np.ndarray, "3"]
     radius: Float[np.ndarray, "p a"]
-    skin: cKDTree
-    skin_points: Float[np.ndarray, "n 3"]
-    skin_normals: Float[np.ndarray, "n 3"]
+    skin: cKDTree | None
+    skin_points: Float[np.ndarray, "n 3"] | None
+    skin_normals: Float[np.ndarray, "n 3"] | None
 
     def directions(self, azimuth: np.ndarray, polar: np.ndarray) -> np.ndarray:
         up = np.array([0, np.cos(POLE_TILT), -np.sin(POLE_TILT)])
@@ -57,7 +57,7 @@ class Scalp:
     @staticmethod
     def grid(polars: int = _POLARS, azimuths: int = _AZIMUTHS) -> tuple[np.ndarray, np.ndarray]:
         """Azimuth and polar angle (polars, azimuths) of a radius map; column 0 is the front."""
-        return np.meshgrid(np.linspace(0, 2 * np.pi, azimuths, endpoint=False), np.linspace(0, MAX_POLAR, polars))
+        return tuple(np.meshgrid(np.linspace(0, 2 * np.pi, azimuths, endpoint=False), np.linspace(0, MAX_POLAR, polars)))
 
     @staticmethod
     def sample(values: np.ndarray, azimuth: np.ndarray, polar: np.ndarray) -> np.ndarray:

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 Grid = Float32[np.ndarray, "t t"]
 Colors = Float32[np.ndarray, "t t 3"]
+Crop = Float32[np.ndarray, "high wide 3"]
+Pores = Float32[np.ndarray, "full full"]
 Picture = Float32[np.ndarray, "h w"]
 
 LIGHT_REMOVED = 0.25
@@ -400,8 +402,8 @@ def _pore_noise(size: int, deviation: float) -> Grid:
 
 
 def _fill_detail(
-    detail: Colors, pores: Grid, weight: Grid, features: Grid, quiet: Grid, rows: slice, columns: slice
-) -> Colors:
+    detail: Crop, pores: Pores, weight: Grid, features: Grid, quiet: Grid, rows: slice, columns: slice
+) -> Crop:
     """The high band inside the rectangle: the photo's own, else its mirror image's, else pores."""
     keep = _twice(features, rows, columns)[..., None]
     bent = DETAIL_LIMIT * np.tanh(detail * (0.8 / DETAIL_LIMIT))
@@ -421,7 +423,7 @@ def _fill_detail(
     return relief
 
 
-def _compose(low: Colors, relief: Colors, pores: Grid, rows: slice, columns: slice) -> UInt8[np.ndarray, "t t 3"]:
+def _compose(low: Colors, relief: Crop, pores: Pores, rows: slice, columns: slice) -> UInt8[np.ndarray, "full full 3"]:
     """Low band plus relief (pores outside the rectangle), in strips to hold memory down."""
     size = 2 * len(low)
     albedo = np.empty((size, size, 3), np.uint8)
@@ -435,7 +437,7 @@ def _compose(low: Colors, relief: Colors, pores: Grid, rows: slice, columns: sli
     return albedo
 
 
-def _normal_map(relief: Colors, pores: Grid, rows: slice, columns: slice) -> UInt8[np.ndarray, "t t 3"]:
+def _normal_map(relief: Crop, pores: Pores, rows: slice, columns: slice) -> UInt8[np.ndarray, "full full 3"]:
     """Darker is deeper: the relief's mean as height. Slopes are bent at 0.5, so that brows do not become ridges."""
     height = 0.8 * pores
     height[rows.start * 2 : rows.stop * 2, columns.start * 2 : columns.stop * 2] = relief.mean(2)

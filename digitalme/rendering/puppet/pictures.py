@@ -11,7 +11,7 @@ Soft = Float32[np.ndarray, "h w"]
 Picture = Float32[np.ndarray, "h w 3"]
 
 
-def smoothstep(low: float, high: float, x: np.ndarray) -> np.ndarray:
+def smoothstep(low: float | np.ndarray, high: float | np.ndarray, x: np.ndarray) -> np.ndarray:
     """0 below `low`, 1 above `high` (or the other way round), with a smooth rise between."""
     t = np.clip((x - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
