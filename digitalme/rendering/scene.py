@@ -62,7 +62,7 @@ class Drawable:
     """(v, 2), or (f, 3, 2) for each corner. (0, 0) is the top left corner of the texture."""
     texture: UInt8[np.ndarray, "h w c"] | None = None
     """sRGB, 3 or 4 channels (alpha is straight), or (h, w) grey; clamped at its border."""
-    normal_map: UInt8[np.ndarray, "h w 3"] | None = None
+    normal_map: UInt8[np.ndarray, "nh nw 3"] | None = None
     """Tangent space, +Y up (OpenGL), as in glTF."""
     colors: Float[np.ndarray, "v c"] | None = None
     """sRGB 0..1, 3 or 4 channels, multiplied with the texture."""
