@@ -15,7 +15,6 @@ from digitalme.geometry.fit import face_angles
 from digitalme.imaging import appearance
 from digitalme.imaging.face_detection import (
     choose_face,
-    face_landmarks,
     find_faces,
     landmarks_in_box,
     person_segmentation,
@@ -25,7 +24,7 @@ from digitalme.imaging.masks import FaceFrame, hair_mask, person_mask, skin_dist
 from digitalme.imaging.matting import guided_filter, person_matte, smoothstep
 from digitalme.imaging.photo_files import decode_photo
 
-MASK_FACE_PX = 300
+MASK_FACE_PX = 220
 """Masks are cut at this face height and refined at the portrait's own."""
 UP, DOWN, ASIDE = 1.05, 1.25, 1.45
 """The crop's margins over the forehead, under the chin, and left and right of the middle, in face heights."""
@@ -94,20 +93,21 @@ def encode_photo(photo: Photo, config: EncodePhotoConfig = EncodePhotoConfig()) 
 
 def _upright(image: np.ndarray, name: str, number: int) -> tuple[np.ndarray, int, np.ndarray]:
     """The picture turned so that the face stands upright, how many quarter turns that took, and the landmarks."""
-    for turns in (0, 1, 3, 2):
+    for turns in (0, 2, 1, 3):  # the detector sees faces that lie on their side, but none upside down
         turned = np.ascontiguousarray(np.rot90(image, turns))
         faces = find_faces(turned)
         if not faces:
             continue
+        lean = round(choose_face(faces, name, number).roll / (np.pi / 2))
+        if lean:
+            turns = (turns + lean) % 4
+            turned = np.ascontiguousarray(np.rot90(image, turns))
+            faces = find_faces(turned)
         found = landmarks_in_box(turned, choose_face(faces, name, number))
         if found is not None:
-            down = found[marks.CHIN, :2] - found[marks.FOREHEAD_TOP, :2]
-            if abs(np.arctan2(down[0], down[1])) < np.pi / 4:
-                return turned, turns, found
-    found = face_landmarks(image)  # the mesh's own short-range detector, last
-    if found is None:
-        choose_face([], name)
-    return image, 0, found
+            return turned, turns, found
+    choose_face([], name)
+    raise AssertionError("choose_face refuses an empty list")
 
 
 def _crop(
@@ -169,7 +169,7 @@ def _masks(image: np.ndarray, landmarks: np.ndarray, face: FaceFrame) -> tuple[n
         features |= face.polygon(ring, grow)
     inside = face.polygon(marks.OVAL, -0.04) & (face.up < 0.3)  # skin even where light or a beard change its colour
     skin = np.maximum(smoothstep(5.0, 3.5, enlarged(away)), inside * smoothstep(9, 6, enlarged(away)))
-    skin = skin * matte * (1 - soft_hair) * ~features
+    skin = skin * (matte - soft_hair) * ~features
     return matte, soft_hair, skin.astype(np.float32), enlarged(seed) > 0.5
 
 

@@ -115,7 +115,7 @@ def _linear_head() -> _LinearHead:
     body, table = load_body(), landmark_table()
     identity = (*PHENOTYPES, *(n for n in body.names("local") if n.startswith(FACE_PREFIXES)))
     names = (*identity, *body.names("action"))
-    irises = [_iris_vertices(side) for side in ("right", "left")]
+    irises = [iris_vertices(side) for side in ("right", "left")]
     used = np.unique(np.concatenate([table.triangles.ravel(), table.lip_upper, table.lip_lower, *irises]))
     rows = (used[:, None] * 3 + np.arange(3)).ravel()
     columns = [body.shape_names.index(name) for name in names]
@@ -146,7 +146,7 @@ def _linear_head() -> _LinearHead:
     )
 
 
-def _iris_vertices(side: str) -> np.ndarray:
+def iris_vertices(side: str) -> np.ndarray:
     """The foremost vertices of an eyeball: their mean is the middle of the iris."""
     body = load_body()
     front = np.unique(body.parts[f"eye_{side}"].faces[: body.eye_front_faces])

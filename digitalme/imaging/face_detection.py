@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import cv2
@@ -21,6 +21,8 @@ from jaxtyping import Float32, UInt8
 from digitalme.errors import InputError
 
 _LOCK = threading.RLock()
+SURE = 0.7
+"""Score that a face needs where the first look at the whole picture found none."""
 SAME_SIZE = 0.8
 """Two faces are of one size when the smaller is at least this share of the larger."""
 
@@ -34,6 +36,8 @@ class FaceBox:
     width: float
     height: float
     score: float
+    roll: float
+    """How far the eyes-to-mouth axis leans to the right of the picture, radians; 0 when upright."""
 
     @property
     def size(self) -> float:
@@ -94,36 +98,44 @@ def _segmenter():
 
 
 def find_faces(image: UInt8[np.ndarray, "h w 3"]) -> list[FaceBox]:
-    """All faces, left to right. Small ones in a large picture are looked for in overlapping tiles."""
+    """All faces, left to right, by the full-range detector; where that sees none, small faces in overlapping tiles of
+    the picture, and faces that fill it by the detector for selfies."""
     height, width = image.shape[:2]
     boxes = _boxes_in(image)
-    if not boxes and max(height, width) >= 400:
-        for tiles in (2, 3):
-            side_x, side_y = int(width * 1.5 / (tiles + 0.5)), int(height * 1.5 / (tiles + 0.5))
-            for x in np.linspace(0, width - side_x, tiles).astype(int):
-                for y in np.linspace(0, height - side_y, tiles).astype(int):
-                    found = _boxes_in(np.ascontiguousarray(image[y : y + side_y, x : x + side_x]))
-                    boxes += [FaceBox(b.x + x, b.y + y, b.width, b.height, b.score) for b in found]
-            if boxes:
-                break
+    for tiles in [n for n in (2, 3, 5) if max(height, width) >= 200 * n]:
+        if boxes:
+            break
+        side_x, side_y = int(width * 1.5 / (tiles + 0.5)), int(height * 1.5 / (tiles + 0.5))
+        for x in np.linspace(0, width - side_x, tiles).astype(int):
+            for y in np.linspace(0, height - side_y, tiles).astype(int):
+                tile = np.ascontiguousarray(image[y : y + side_y, x : x + side_x])
+                boxes += [replace(b, x=b.x + x, y=b.y + y) for b in _boxes_in(tile) if b.score > SURE]
+    if not boxes:
+        boxes = [box for box in _boxes_in(image, full_range=False) if box.score > SURE]
     return sorted(_distinct(boxes), key=lambda box: box.x)
 
 
-def _boxes_in(image: UInt8[np.ndarray, "h w 3"]) -> list[FaceBox]:
-    """What either detector sees: the full-range one first, the one for selfies where that finds nothing."""
+def _boxes_in(image: UInt8[np.ndarray, "h w 3"], full_range: bool = True) -> list[FaceBox]:
     height, width = image.shape[:2]
-    for full_range in (True, False):
-        with _LOCK:
-            found = _detector(full_range).process(image).detections or []
-        boxes = []
-        for detection in found:
-            box = detection.location_data.relative_bounding_box
-            boxes.append(
-                FaceBox(box.xmin * width, box.ymin * height, box.width * width, box.height * height, detection.score[0])
+    with _LOCK, quiet_stderr():
+        found = _detector(full_range).process(image).detections or []
+    boxes = []
+    for detection in found:
+        place = detection.location_data
+        eye, other_eye, _, mouth, *_ = np.array([(p.x * width, p.y * height) for p in place.relative_keypoints])
+        right, down = mouth - (eye + other_eye) / 2
+        box = place.relative_bounding_box
+        boxes.append(
+            FaceBox(
+                x=box.xmin * width,
+                y=box.ymin * height,
+                width=box.width * width,
+                height=box.height * height,
+                score=detection.score[0],
+                roll=float(np.arctan2(-right, down)),
             )
-        if boxes:
-            return boxes
-    return []
+        )
+    return boxes
 
 
 def _distinct(boxes: list[FaceBox]) -> list[FaceBox]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import struct
 import warnings
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +21,12 @@ MIN_SIDE = 48
 BACKGROUND = 230
 """Grey that shows through transparent pixels."""
 FILM_DIAGONAL_MM = 43.27
+
+_BROKEN = (
+    UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, OverflowError,
+    struct.error, zlib.error,
+)  # fmt: skip
+"""What decoders raise over damaged data."""
 
 pillow_heif.register_heif_opener()
 
@@ -40,13 +48,17 @@ def decode_photo(data: bytes, name: str) -> DecodedPhoto:
     """
     if not data:
         raise InputError(f"{name}: the file is empty; expected a photo (JPEG, PNG, HEIC, WebP, TIFF)")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # decoders warn of what is refused or does no harm
+        return _decode(data, name)
+
+
+def _decode(data: bytes, name: str) -> DecodedPhoto:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limits follow
-            picture = Image.open(io.BytesIO(data))
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
-        if isinstance(error, Image.DecompressionBombError):
-            raise InputError(f"{name}: the picture is too large ({error}); {_limits()}") from None
+        picture = Image.open(io.BytesIO(data))
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{name}: the picture is too large ({error}); {_limits()}") from None
+    except _BROKEN:
         raise InputError(f"{name}: not a picture; expected a photo (JPEG, PNG, HEIC, WebP, TIFF)") from None
     width, height = picture.size
     if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
@@ -58,10 +70,10 @@ def decode_photo(data: bytes, name: str) -> DecodedPhoto:
     try:
         picture.load()
         focal = _focal(picture)
-        picture = ImageOps.exif_transpose(picture)
-        image = _rgb(picture)
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError) as error:
-        raise InputError(f"{name}: the picture is damaged or cut short ({error}); save or copy it again") from None
+        image = _rgb(ImageOps.exif_transpose(picture))
+    except _BROKEN as error:
+        why = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{name}: the picture is damaged or cut short ({why}); save or copy it again") from None
     return DecodedPhoto(image, focal)
 
 
