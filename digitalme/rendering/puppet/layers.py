@@ -115,20 +115,14 @@ def sampled(view: View, field: Soft, uvs: Float32[np.ndarray, "n 2"]) -> np.ndar
 # ---- behind everything -------------------------------------------------------------------------------------------
 
 
-def background(view: View) -> UInt8[np.ndarray, "n n 3"]:
-    """What stands still: the photo with the head taken out and filled from around it.
-
-    Below the shoulders nothing moves, so the photo stays as it is.
-    """
-    fh = view.face_height
-    gone = view.person > 0.04
-    outside = ~grown(gone, 0.012 * fh)
-    # only the head and neck move: filling from the shoulders up would smear cloth into the background
-    fill = filled(view.image, outside.astype(np.float32), 0.5)
+def background(view: View, moving: Soft) -> UInt8[np.ndarray, "n n 3"]:
+    """What stands still: the photo, with what moves (`moving`, 0..1) taken out and filled from around it."""
+    hole = moving > 0.02
+    around = ~grown(hole | ((view.person > 0.04) & (view.height > -0.4)), 0.012 * view.face_height)
+    fill = filled(view.image, around.astype(np.float32), 0.5)
     grain = blurred(np.random.default_rng(0).normal(size=view.image.shape), 1.0) * 4
-    moving = blurred(grown(gone, 1.5), 1.2) * smoothstep(-1.25, -0.95, view.height)
-    mixed = view.image * (1 - moving[..., None]) + (fill + grain) * moving[..., None]
-    return np.clip(mixed, 0, 255).astype(np.uint8)
+    share = blurred(grown(hole, 0.01 * view.face_height), 1.2)[..., None]
+    return np.clip(np.round(view.image * (1 - share) + (fill + grain) * share), 0, 255).astype(np.uint8)
 
 
 # ---- neck and shoulders ------------------------------------------------------------------------------------------
@@ -160,7 +154,9 @@ def neck(view: View, face: FaceShare) -> Layer:
     fh, height, hair = view.face_height, view.height, view.is_hair
     person = view.is_person
     wide_oval = grown(view.oval, 0.05 * fh)
-    cloth_like = view.unlike_skin > 5
+    cloth = blurred(
+        (view.unlike_skin > 5) & ~view.long_hair & (height < -0.25) & ~grown(view.oval, 0.02 * fh), 0.015 * fh
+    )
     skin = person & ~wide_oval & (height < -0.45) & (view.unlike_skin < 6) & ~hair & (np.abs(view.side) < 0.6)
     if skin.sum() < 200:
         skin = person & ~wide_oval & (height < -0.4)
@@ -169,7 +165,9 @@ def neck(view: View, face: FaceShare) -> Layer:
     under_chin = 1 - 0.15 * smoothstep(-0.62, -0.42, height)  # the chin's shadow
     completed = (0.6 * spread + 0.4 * view.skin_color * light) * under_chin[..., None]
     hidden = blurred(shrunk(face.core, 0.016 * fh), 0.006 * fh)[..., None]
-    color = view.foreground * (1 - hidden) + completed * hidden
+    hair_share = np.clip(1.3 * blurred(view.long_hair & ~grown(view.oval, 2), 0.04 * fh), 0, 1)
+    seen = view.image + hair_share[..., None] * (view.foreground - view.image)
+    color = seen * (1 - hidden) + completed * hidden
 
     alpha = np.where(wide_oval, np.maximum(view.person, blurred(wide_oval & person, 2)), view.person)
     in_oval = blurred(wide_oval, 0.02 * fh) > 0.5
@@ -180,7 +178,13 @@ def neck(view: View, face: FaceShare) -> Layer:
     taper = 0.03 * smoothstep(-0.5, -0.1, height)
     inside = smoothstep(low + taper - 0.02, low + taper + 0.03, view.side)
     inside = inside * smoothstep(high - taper + 0.02, high - taper - 0.03, view.side)
-    alpha = np.where((blurred(face.core, 2) > 0.3) & (height > -0.52), alpha * inside, alpha)
+    behind_face = smoothstep(0.2, 0.4, blurred(face.core, 2)) * smoothstep(-0.54, -0.50, height)
+    beside_jaw = (
+        smoothstep(-0.47, -0.41, height)
+        * np.clip(1 - 2 * cloth, 0, 1)
+        * (1 - blurred(grown(view.long_hair & ~view.oval, 2), 2))
+    )
+    alpha = alpha * (1 - np.maximum(behind_face, beside_jaw) * (1 - inside))
 
     body = view.body.parts["body"].faces
     above_chest = view.vertices[body][:, :, 1].mean(1) > view.body.head_center[1] - 0.30
@@ -196,9 +200,8 @@ def neck(view: View, face: FaceShare) -> Layer:
     depth += 0.08 * blurred(view.area(lm.LIPS_OUTER, 0.12 * fh), 0.02 * fh)
     layer = on_grid(view, "neck", depth.astype(np.float32), color, alpha)
 
-    cloth = blurred(cloth_like & ~view.long_hair & (height < -0.45) & ~wide_oval, 0.03 * fh)
-    hair_share = np.clip(1.3 * blurred(view.long_hair & ~grown(view.oval, 2), 0.04 * fh), 0, 1)
-    material = hair_share + (1 - hair_share) * 0.8 * np.clip(1 - 1.6 * cloth, 0, 1)
+    bends = 0.8 * np.clip(1 - 1.6 * blurred(cloth, 0.015 * fh), 0, 1) * smoothstep(0.62, 0.50, np.abs(view.side))
+    material = hair_share + (1 - hair_share) * bends
     turn = layer.turn * sampled(view, material, layer.uvs)
     return replace(layer, turn=turn.astype(np.float32))
 
@@ -232,16 +235,16 @@ def skin_under(view: View, skin: Picture) -> Layer:
     center = view.vertices[faces].mean(1)
     up, back = center[:, 1] - view.chin[1], view.body.head_center[2] - center[:, 2]
     keep = (view.facing[faces] > -0.97).all(1) & ~_is_ear(view)[faces].any(1)
+    keep &= (up > 0.012) | (view.facing[faces].max(1) < 0.35)  # the throat is the neck layer's
     table = lm.landmark_table()
     far = cKDTree(view.vertices[np.concatenate([table.lip_upper, table.lip_lower])]).query(center)[0]
     faces = faces[keep & (far > 0.025) & (up > -0.035) & (up < 0.11) & (back < 0.10)]
     stray = (view.unlike_skin > 5) & (view.height < -0.3) & ~view.oval
-    inside = blurred(view.is_person & ~stray, 1.5)
-    alpha = np.clip(2 * inside - 0.5, 0, 1) * smoothstep(-0.62, -0.52, view.height)
+    inside = np.clip(2 * blurred(view.is_person, 1.5) - 0.5, 0, 1)
+    inside = inside * (1 - smoothstep(0, 0.5, blurred(grown(stray, 0.01 * view.face_height), 0.012 * view.face_height)))
+    alpha = inside * smoothstep(-0.50, -0.38, view.height)
     # set back from the outline: there the photo's edge is in front, and at rest nothing of this is seen
-    # and the throat, which the photo shows, lies behind the neck's layer
-    low = smoothstep(0.012, -0.012, view.vertices[:, 1] - view.chin[1])
-    rest = view.vertices - 0.003 * view.normals + (0.007 + 0.045 * low)[:, None] * view.away
+    rest = view.vertices - 0.003 * view.normals + 0.007 * view.away
     # it turns away from the light toward the back and lies in the jaw's shadow below
     shade = (0.94 - 0.16 * smoothstep(0.1, -0.8, view.facing)) * (
         1 - 0.12 * smoothstep(0.02, -0.02, view.vertices[:, 1] - view.chin[1])
@@ -357,13 +360,17 @@ def face_layer(view: View, face: FaceShare, color: Picture) -> Layer:
     """The fitted mesh where it looks at the camera, and a little around the jaw."""
     faces = view.body.parts["head"].faces
     n = len(view.image)
-    center = np.clip(view.pixels[faces].mean(1)[:, :2].astype(int), 0, n - 1)
-    inside = shrunk(face.core, 0.03 * view.face_height)[center[:, 1], center[:, 0]]
+    place = np.clip(view.pixels[faces].mean(1)[:, :2].astype(int), 0, n - 1)
+    inside = shrunk(face.core, 0.03 * view.face_height)[place[:, 1], place[:, 0]]
     front = view.vertices[faces][:, :, 2].mean(1) > view.body.head_center[2] - 0.02
     high = view.vertices[faces][:, :, 1].mean(1) > view.chin[1] - 0.012
     facing = view.facing[faces]
     keep = (facing > 0.03).all(1) | (inside & front & high & (facing.max(1) > -0.6))
     keep &= ~_is_ear(view)[faces].any(1)
+    # what the chin hides in the photo would wear the chin: the throat is the neck layer's
+    right, down, behind = ((view.vertices[faces].mean(1) - view.chin) @ view.camera.camera_from_world[:, :3].T).T
+    keep &= ~((down > -0.012) & ((facing.max(1) < 0.1) | (behind > 0.015)) & (np.abs(right) < 0.03))
+    keep &= ~((down > 0.003) & ((facing.max(1) < 0.4) | (behind > 0.012)))
     return on_mesh(view, "face", faces[keep], with_alpha(color, face.alpha))
 
 

@@ -51,7 +51,7 @@ def inside_of_mouth(view: View) -> list[Layer]:
         return np.exp(-np.clip(near_lips.query(points)[0] - 0.005, 0, None) / 0.020)
 
     cavity = body.parts["mouth_cavity"].faces
-    cavity = cavity[(np.abs(vertices[cavity] - middle) < [0.055, 0.045, 0.2]).all((1, 2))]
+    cavity = cavity[(np.abs(vertices[cavity] - middle) < [0.055, 0.034, 0.2]).all((1, 2))]
     far = near_lips.query(vertices)[0]
     walls = vertices + (0.014 * smoothstep(0.005, 0.018, far))[:, None] * view.away
     color = np.array([92, 33, 28]) * view.exposure

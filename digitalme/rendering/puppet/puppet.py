@@ -25,6 +25,8 @@ REMOVED_WHILE_SPEAKING = {
     "mouthPress": 0.45,
 }  # fmt: skip
 """Share of the photo's own expression that speech takes away: nobody speaks through a broad grin."""
+OUTLINE = ("neck", "rest_of_head", "face", "bangs")
+"""Layers that make the person's outline."""
 INTERIOR = ("cavity", "tongue", "teeth_lower", "teeth_upper")
 
 
@@ -91,37 +93,54 @@ class PhotoPuppet:
 
         self._camera = view.camera.scaled(size / len(view.image))
         self._pivot = np.array([0, view.chin[1] + 0.02, body.head_center[2] - 0.040])
-        self._behind, self._still, self._region = self._drawn_once(layers.background(view))
+        self._behind, self._still, self._region = self._drawn_once()
         self._canvas = _Canvas()
 
     def _drawn_once(
-        self, background: UInt8[np.ndarray, "n n 3"]
+        self,
     ) -> tuple[Float32[np.ndarray, "h w 3"], UInt8[np.ndarray, "size size 3"], tuple[int, int, int, int]]:
-        """Everything that stands still (background, shoulders) as samples of the region that moves and as a picture
-        of the whole, and that region in pixels (x0, y0, x1, y1). What was drawn here is taken out of the layers."""
-        samples = SUPERSAMPLE * self.size
-        canvas = cv2.resize(background, (samples, samples), interpolation=cv2.INTER_LINEAR).astype(np.float32)
-        depth = np.full((samples, samples), np.inf, np.float32)
-        moving = []
+        """What stands still: as samples of the region that moves, as a picture of the whole, and that region in
+        pixels (x0, y0, x1, y1).
+
+        The triangles that stand still are drawn here and taken out of the layers.
+        """
+        view = self.view
+        n, samples = len(view.image), SUPERSAMPLE * self.size
+        moving = np.zeros((n, n, 3), np.float32)
+        depth = np.full((n, n), np.inf, np.float32)
+        stands = []
         for posable in self.layers:
             layer = posable.layer
+            still = (layer.turn[layer.faces] == 0).all(1) if layer.follow is None else np.zeros(len(layer.faces), bool)
+            posable.faces = np.ascontiguousarray(layer.faces[~still])
+            stands.append((posable, layer.faces[still]))
+            if layer.name in OUTLINE:
+                white = np.full_like(layer.texture, 255)
+                white[..., 3] = layer.texture[..., 3]
+                corners = view.camera.project(layer.rest).astype(np.float32)
+                ones = np.ones(len(corners), np.float32)
+                draw_triangles(corners, posable.faces, layer.uvs, ones, white, 1.0, 0.0, moving, depth, 0.0, 0.0, 1)
+        moving = moving[..., 0] / 255
+        behind = layers.background(view, moving)
+        behind = cv2.resize(behind, (samples, samples), interpolation=cv2.INTER_LINEAR).astype(np.float32)
+        depth = np.full((samples, samples), np.inf, np.float32)
+        for posable, faces in stands:
+            layer = posable.layer
             corners = self._camera.project(layer.rest).astype(np.float32)
-            stands = (layer.turn[layer.faces] == 0).all(1) if layer.follow is None else np.zeros(len(layer.faces), bool)
-            if stands.any():
-                draw_triangles(
-                    corners, layer.faces[stands], layer.uvs, posable.shade, layer.texture, 1.0, 0.0,
-                    canvas, depth, 0.0, 0.0, SUPERSAMPLE,
-                )  # fmt: skip
-                posable.faces = np.ascontiguousarray(layer.faces[~stands])
-            moving.append(corners[np.unique(posable.faces), :2])
+            draw_triangles(
+                corners, faces, layer.uvs, posable.shade, layer.texture, 1.0, 0.0,
+                behind, depth, 0.0, 0.0, SUPERSAMPLE,
+            )  # fmt: skip
         still = np.empty((self.size, self.size, 3), np.uint8)
-        averaged(canvas, SUPERSAMPLE, still)
-        margin = 0.25 * self.view.face_height * self.size / len(self.view.image)
-        edges = np.concatenate(moving)
-        x0, y0 = np.floor(edges.min(0) - margin).clip(0, self.size).astype(int)
-        x1, y1 = np.ceil(edges.max(0) + margin).clip(0, self.size).astype(int)
-        inside = canvas[SUPERSAMPLE * y0 : SUPERSAMPLE * y1, SUPERSAMPLE * x0 : SUPERSAMPLE * x1]
-        return inside.copy(), still, (int(x0), int(y0), int(x1), int(y1))
+        averaged(behind, SUPERSAMPLE, still)
+        rows, columns = (np.flatnonzero((moving > 0.02).any(axis)) for axis in (1, 0))
+        margin = 0.25 * view.face_height
+        scale = self.size / n
+        x0, x1 = (columns[0] - margin) * scale, (columns[-1] + margin) * scale
+        y0, y1 = (rows[0] - margin) * scale, (rows[-1] + margin) * scale
+        x0, y0, x1, y1 = (int(np.clip(edge, 0, self.size)) for edge in (x0, y0, x1, y1))
+        inside = behind[SUPERSAMPLE * y0 : SUPERSAMPLE * y1, SUPERSAMPLE * x0 : SUPERSAMPLE * x1]
+        return inside.copy(), still, (x0, y0, x1, y1)
 
     def solved(self, weights: Mapping[str, float], speaking: float) -> Float[np.ndarray, "k"]:
         """Coefficients of the actions and the closing shapes: the photo's smile partly gone while speaking (0..1),
