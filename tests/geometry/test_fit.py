@@ -136,7 +136,7 @@ def test_camera_is_recovered():
 
 
 def test_a_smile_goes_to_the_expression():
-    """The same person neutral and smiling gives nearly the same identity, and the lips of the neutral face stay shut."""
+    """The same person neutral and smiling is nearly one identity, and the neutral lips stay shut."""
     rng = np.random.default_rng(3)
     for _ in range(3):
         shape = random_identity(rng)
