@@ -1,0 +1,1 @@
+"""Saying what is synthetic, and proving it: watermark, signed provenance, verification."""
