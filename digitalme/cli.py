@@ -241,6 +241,24 @@ def licenses(pipeline: str = "default", json: bool = False) -> None:
     _say(as_json(items) if json else as_text(items))
 
 
+def verify(file: Positional[Path]) -> None:
+    """Tell what is true of a file: its signature, its watermark. Exit code 1 where it was tampered with.
+
+    Args:
+        file: A video, a picture or an exported avatar.
+    """
+    from digitalme.trust.provenance import verify as findings_of
+
+    if not file.is_file():
+        raise InputError(f"{file}: no such file")
+    findings = findings_of(file)
+    for finding in findings:
+        sign = {True: "yes", False: "NO", None: "-"}[finding.holds]
+        _say(f"{finding.what:10} {sign:4} {finding.words}")
+    if any(finding.holds is False for finding in findings):
+        raise DigitalMeError(f"{file}: is not as it was made")
+
+
 COMMANDS: dict[str, Any] = {
     "build": build,
     "demo": demo,
@@ -251,6 +269,7 @@ COMMANDS: dict[str, Any] = {
     "eval": evaluate,
     "doctor": doctor,
     "licenses": licenses,
+    "verify": verify,
 }
 
 

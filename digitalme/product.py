@@ -187,8 +187,11 @@ def writing_to(out: Path) -> Iterator[Path]:
         drafts = Path(tempfile.mkdtemp(prefix=".digitalme-", dir=out))
     except OSError as error:
         raise InputError(f"--out {out}: cannot be written ({error.strerror}); choose another folder") from None
+    from digitalme.trust.provenance import seal
+
     try:
         yield drafts
+        seal(drafts, {"synthetic": True})
         for draft in sorted(drafts.iterdir(), key=lambda path: path.name == "run"):  # run/ last: it says all is there
             _replace(draft, out / draft.name, drafts)
     finally:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from digitalme import __version__
-from digitalme.errors import MissingExtraError
+from digitalme.errors import InputError
 
 EMBEDDED = {".mp4": "video/mp4", ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".wav": "audio/wav"}
 SIDECAR = ".provenance.json"
@@ -31,6 +31,17 @@ class Finding:
     what: str
     holds: bool | None
     words: str
+
+
+SIGNED = (".mp4", ".png", ".glb", ".vrm", ".vrma", ".fbx", ".usd", ".usda", ".usdc", ".usdz", ".obj", ".zip")
+"""What a build signs among the files that it hands over."""
+
+
+def seal(folder: Path, about: dict) -> None:
+    """Sign every file of a folder that shows or carries the person."""
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and path.suffix.lower() in SIGNED:
+            sign(path, about)
 
 
 @dataclass(frozen=True)
@@ -63,12 +74,10 @@ def _data_folder() -> Path:
 
 def _make_identity() -> Identity:
     """A root certificate and, issued by it, a signing certificate of the profile that C2PA asks for (section 14.5)."""
-    try:
-        from cryptography import x509
-        from cryptography.hazmat.primitives import hashes, serialization
-        from cryptography.hazmat.primitives.asymmetric import ec
-    except ImportError:
-        raise MissingExtraError("signing needs cryptography and c2pa-python: pip install 'digitalme[trust]'") from None
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
     now = datetime.now(UTC)
 
     def named(common: str) -> x509.Name:
@@ -94,9 +103,7 @@ def _make_identity() -> Identity:
                 critical=True,
             )
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False
-            )
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
         )
         if not is_root:
             purposes = x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.EMAIL_PROTECTION])
@@ -124,10 +131,8 @@ def sign(path: Path, about: dict, who: Identity | None = None) -> Path:
 
 
 def _embed(path: Path, about: dict, who: Identity) -> None:
-    try:
-        import c2pa
-    except ImportError:
-        raise MissingExtraError("signing needs cryptography and c2pa-python: pip install 'digitalme[trust]'") from None
+    import c2pa
+
     manifest = {
         "claim_generator_info": [{"name": "digitalme", "version": __version__}],
         "title": path.name,
@@ -142,9 +147,14 @@ def _embed(path: Path, about: dict, who: Identity) -> None:
     }
     signed = path.with_name(f".signed-{path.name}")
     info = c2pa.C2paSignerInfo(c2pa.C2paSigningAlg.ES256, who.chain.encode(), who.key.encode(), None)
-    with c2pa.Signer.from_info(info) as signer, c2pa.Builder(manifest) as builder:
-        with path.open("rb") as source, signed.open("w+b") as target:
-            builder.sign(signer, EMBEDDED[path.suffix.lower()], source, target)
+    with (
+        c2pa.Signer.from_info(info) as signer,
+        c2pa.Context(c2pa.Settings.from_dict({"builder": {"thumbnail": {"enabled": False}}})) as context,
+        c2pa.Builder(manifest, context) as builder,
+        path.open("rb") as source,
+        signed.open("w+b") as target,
+    ):
+        builder.sign(signer, EMBEDDED[path.suffix.lower()], source, target)
     os.replace(signed, path)
 
 
@@ -191,10 +201,8 @@ def verify(path: Path) -> list[Finding]:
 
 
 def _verify_embedded(path: Path) -> Finding:
-    try:
-        import c2pa
-    except ImportError:
-        return Finding("signature", None, "not checked: pip install 'digitalme[trust]'")
+    import c2pa
+
     try:
         with path.open("rb") as file, c2pa.Reader(EMBEDDED[path.suffix.lower()], file) as reader:
             report = json.loads(reader.json())
@@ -212,13 +220,11 @@ def _verify_embedded(path: Path) -> Finding:
 
 
 def _verify_beside(path: Path, sidecar: Path) -> Finding:
-    try:
-        from cryptography import x509
-        from cryptography.exceptions import InvalidSignature
-        from cryptography.hazmat.primitives import hashes
-        from cryptography.hazmat.primitives.asymmetric import ec
-    except ImportError:
-        return Finding("signature", None, "not checked: pip install 'digitalme[trust]'")
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec
+
     try:
         text = json.loads(sidecar.read_text(encoding="utf-8"))
         statement = text["statement"]
@@ -239,7 +245,10 @@ def _verify_beside(path: Path, sidecar: Path) -> Finding:
 def _verify_watermark(path: Path) -> Finding:
     from digitalme.trust.watermark import detect, pictures_of
 
-    mark = detect(pictures_of(path))
+    try:
+        mark = detect(pictures_of(path))
+    except InputError as error:
+        return Finding("watermark", None, str(error))
     if not mark.found:
         return Finding("watermark", None, f"none found (peak {mark.strength:.1f} deviations)")
     size = "" if abs(mark.scale - 1) < 0.02 else f", resized to {mark.scale:.0%}"

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, Int16, UInt8
 
 from digitalme.errors import InputError
 
@@ -74,9 +74,7 @@ def _tile(weights: np.ndarray) -> Float32[np.ndarray, "256 256"]:
     return (tile / tile.std()).astype(np.float32)
 
 
-def mark_layer(
-    image: UInt8[np.ndarray, "h w 3"], payload: int, psnr_db: float = PSNR_DB
-) -> Float32[np.ndarray, "h w"]:
+def mark_layer(image: UInt8[np.ndarray, "h w 3"], payload: int, psnr_db: float = PSNR_DB) -> Int16[np.ndarray, "h w 3"]:
     """What to add to each channel of `image` to mark it with a 32-bit payload: stronger where texture hides it.
 
     Informed embedding (H. S. Malvar and D. A. F. Florencio, "Improved spread spectrum", 2003): what the picture itself
@@ -97,15 +95,14 @@ def mark_layer(
         tile = np.tile(_tile(weights * signs), (height // TILE + 1, width // TILE + 1))[:height, :width]
         layer = tile * visibility
         layer *= rms / np.sqrt(np.mean(layer**2))
-        seen = _correlations(_residue(apply_layer(image, layer))) * signs
+        seen = _correlations(_residue_of_grey(np.clip(grey + layer, 0, 255))) * signs
         weights = np.clip(weights + 0.7 * (wanted * np.linalg.norm(seen) - seen) / np.linalg.norm(seen), 0, 1)
-    return layer
+    return np.repeat(np.round(layer).astype(np.int16)[..., None], 3, 2)
 
 
-def apply_layer(image: UInt8[np.ndarray, "h w 3"], layer: Float32[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 3"]:
+def apply_layer(image: UInt8[np.ndarray, "h w 3"], layer: Int16[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
     """Add a mark's layer to a picture."""
-    whole = np.round(layer).astype(np.int16)
-    return np.clip(image.astype(np.int16) + whole[..., None], 0, 255).astype(np.uint8)
+    return cv2.add(image, layer, dtype=cv2.CV_8U)  # saturates
 
 
 def mark(image: UInt8[np.ndarray, "h w 3"], payload: int) -> UInt8[np.ndarray, "h w 3"]:
@@ -115,7 +112,10 @@ def mark(image: UInt8[np.ndarray, "h w 3"], payload: int) -> UInt8[np.ndarray, "
 
 def _residue(image: UInt8[np.ndarray, "h w 3"]) -> Float32[np.ndarray, "h w"]:
     """Luminance without its slow part, its outliers (edges) clipped: what a mark would stand out from."""
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    return _residue_of_grey(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32))
+
+
+def _residue_of_grey(grey: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:
     detail = grey - cv2.GaussianBlur(grey, (0, 0), 20)
     spread = np.sqrt(cv2.GaussianBlur(detail * detail, (0, 0), 12)) + 1.0
     return np.clip(detail / spread, -2, 2)
