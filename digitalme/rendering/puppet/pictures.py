@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt8
+from numpy.typing import ArrayLike
 
 Mask = Bool[np.ndarray, "h w"]
-Soft = Float32[np.ndarray, "h w"]
-Picture = Float32[np.ndarray, "h w 3"]
+Soft = Float[np.ndarray, "h w"]
+Picture = Float[np.ndarray, "h w 3"]
 
 
-def smoothstep(low: float | np.ndarray, high: float | np.ndarray, x: np.ndarray) -> np.ndarray:
+def smoothstep(low: ArrayLike, high: ArrayLike, x: ArrayLike) -> Any:
     """0 below `low`, 1 above `high` (or the other way round), with a smooth rise between."""
-    t = np.clip((x - low) / (high - low), 0, 1)
+    t = np.clip((np.asarray(x) - low) / (np.asarray(high) - low), 0, 1)
     return t * t * (3 - 2 * t)
 
 
