@@ -39,7 +39,29 @@ def _vrma(avatar: Avatar, performance: Performance | None, folder: Path, config:
     return [path]
 
 
-EXPORTERS: dict[str, Writer] = {"glb": _glb, "vrm": _vrm, "vrma": _vrma}
+def _usd(avatar: Avatar, performance: Performance | None, folder: Path, config: ExportConfig) -> list[Path]:
+    from digitalme.exporters.usd import write_usdz
+
+    path = folder / "avatar.usdz"
+    write_usdz(avatar, performance, path, config)
+    return [path]
+
+
+def _obj(avatar: Avatar, performance: Performance | None, folder: Path, config: ExportConfig) -> list[Path]:
+    from digitalme.exporters.obj import write_obj
+
+    return write_obj(avatar, folder / "avatar.obj", config)
+
+
+def _fbx(avatar: Avatar, performance: Performance | None, folder: Path, config: ExportConfig) -> list[Path]:
+    from digitalme.exporters.fbx import write_fbx
+
+    path = folder / "avatar.fbx"
+    write_fbx(avatar, performance, path, config)
+    return [path]
+
+
+EXPORTERS: dict[str, Writer] = {"glb": _glb, "vrm": _vrm, "vrma": _vrma, "usd": _usd, "obj": _obj, "fbx": _fbx}
 """Format name to a function that writes into a folder and returns the files that it made."""
 
 

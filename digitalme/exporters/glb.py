@@ -133,7 +133,7 @@ def to_gltf(
     for key, picture in avatar.textures.items():
         keep_alpha = key in blended and picture.ndim == 3 and picture.shape[2] == 4
         image_format = "png" if keep_alpha and config.image_format == "jpeg" else config.image_format
-        data = _encode(picture if keep_alpha else picture[..., :3], image_format, config.texture_size)
+        data = encode_picture(picture if keep_alpha else picture[..., :3], image_format, config.texture_size)
         images.append({"name": key, "mimeType": f"image/{image_format}", "bufferView": chunk.view(data)})
         if image_format == "webp":
             extensions.add("EXT_texture_webp")
@@ -175,7 +175,7 @@ def to_gltf(
     joint_node = {name: first_joint + i for i, name in enumerate(skeleton.names)}
     animations = []
     if performance is not None and performance.frames:
-        shown = _first_seconds(performance, config.clip_seconds)
+        shown = first_seconds(performance, config.clip_seconds)
         animations.append(joint_animation(chunk, head_clip(shown, config.clip_rate), skeleton, joint_node))
         _add_weights(chunk, animations[0], avatar.meshes, first_mesh, shown, config.clip_rate)
     animations += [joint_animation(chunk, clip, skeleton, joint_node) for clip in clips]
@@ -205,13 +205,13 @@ def to_gltf(
     return document, bytes(chunk.data)
 
 
-def _first_seconds(performance: Performance, seconds: float) -> Performance:
+def first_seconds(performance: Performance, seconds: float) -> Performance:
     count = max(1, round(seconds * performance.rate))
     curves = {name: curve[:count] for name, curve in performance.curves.items()}
     return Performance(performance.rate, curves, performance.head[:count], {})
 
 
-def _encode(picture: np.ndarray, image_format: str, size: int) -> bytes:
+def encode_picture(picture: np.ndarray, image_format: str, size: int) -> bytes:
     scale = size / max(picture.shape[:2])
     if scale < 1:
         shape = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))

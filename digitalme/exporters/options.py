@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from digitalme.errors import InputError
 
-FORMATS = ("glb", "vrm", "vrma")
+FORMATS = ("glb", "vrm", "vrma", "usd", "obj", "fbx")
 PROFILES = ("rpm", "mixamo")
 POSES = ("T", "A")
 IMAGE_FORMATS = ("jpeg", "webp", "png")
