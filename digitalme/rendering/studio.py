@@ -42,21 +42,28 @@ OUTLINE = 0.0026
 
 
 def portrait_camera(
-    avatar: Avatar, yaw: float = 0.0, pitch: float = 0.0, width: int = 512, height: int = 512, span: float = 0.43
+    avatar: Avatar, yaw: float = 0.0, pitch: float = 0.0, width: int = 512, height: int = 512, span: float | None = None
 ) -> Camera:
-    """A head and shoulders camera, 1.6 m away; `span`: metres that the picture is high at the head.
+    """A head and shoulders camera, 1.6 m away; `span`: metres that the picture is high at the head, by default what
+    the head with its hair needs.
 
     yaw > 0 walks round to the person's left, pitch > 0 looks from above; both radians.
     """
     bones = avatar.skeleton
     place = {name: bones.world_from_joint[bones.names.index(name), :3, 3] for name in ("Head", "LeftEye", "RightEye")}
     eyes = (place["LeftEye"] + place["RightEye"]) / 2
-    target = np.array([eyes[0], eyes[1] - 0.11 * span, (eyes[2] + 2 * place["Head"][2]) / 3], float)
+    top = max(mesh.positions[:, 1].max() for mesh in avatar.meshes if mesh.material.kind in ("skin", "hair"))
+    above = float(np.clip(top - eyes[1], 0.08, 0.30))
+    chin = 0.07 if avatar.look == "moe" else 0.115  # metres below the eyes
+    framed = 1.55 * (above + chin) if span is None else span
+    # the crown 9 % below the upper edge; a closer view looks at the eyes' and mouth's middle
+    drop = 0.41 * framed - above if span is None else 0.11 * framed
+    target = np.array([eyes[0], eyes[1] - drop, (eyes[2] + 2 * place["Head"][2]) / 3], float)
     turn = rotation_from_euler(pitch, yaw, 0.0)
     distance = 1.6
     position = target + turn @ np.array([0, 0, distance])
     rotation = CAMERA_FROM_WORLD_FRONT @ turn.T
-    return Camera(height * distance / span, width, height, np.column_stack([rotation, -rotation @ position]))
+    return Camera(height * distance / framed, width, height, np.column_stack([rotation, -rotation @ position]))
 
 
 @lru_cache(maxsize=1)
@@ -76,13 +83,16 @@ def cornea_normals(size: int = 128) -> UInt8[np.ndarray, "s s 3"]:
 
 
 def backdrop(
-    width: int, height: int, tint: tuple[float, float, float] = (0.80, 0.785, 0.77)
+    width: int, height: int, tint: tuple[float, float, float] = (0.80, 0.785, 0.77), falloff: float = 0.32
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """A paper backdrop with the pool of light that a lamp behind the sitter makes, out of focus; sRGB."""
+    """A paper backdrop with the pool of light that a lamp behind the sitter makes, out of focus; sRGB.
+
+    `falloff`: how much darker (0..1) it is far from the pool.
+    """
     y, x = np.mgrid[:height, :width].astype(np.float32)
     x, y = (x + 0.5) / width - 0.5, (y + 0.5) / height - 0.42
     pool = np.exp(-((x / 0.55) ** 2 + (y / 0.62) ** 2))
-    level = 0.70 + 0.32 * pool
+    level = 1.02 - falloff * (1 - pool)
     picture = level[..., None] * np.array(tint, np.float32) * 255
     # half a level of fixed noise: a gradient this smooth shows its steps otherwise
     picture += np.random.default_rng(7).uniform(-0.5, 0.5, (height, width, 1))
@@ -137,7 +147,8 @@ class Studio:
         """The look's own backdrop at the camera's size; kept."""
         size = (camera.width, camera.height)
         if size not in self._backdrops:
-            self._backdrops[size] = backdrop(*size, (0.97, 0.91, 0.91) if self.look == "moe" else (0.80, 0.785, 0.77))
+            moe = self.look == "moe"
+            self._backdrops[size] = backdrop(*size, (0.985, 0.925, 0.925), 0.07) if moe else backdrop(*size)
         return self._backdrops[size]
 
     def _bake(self, rest: list) -> Visibility:
@@ -181,7 +192,7 @@ class Studio:
         if mesh.name == "sockets":
             return np.full((len(mesh.positions), 2), 0.5, np.float32)
         lips = self._lip_depth()
-        fade = 0.10 + 0.90 * np.exp(-np.clip(lips - mesh.positions[:, 2] - 0.006, 0, None) / 0.020)
+        fade = 0.20 + 0.80 * np.exp(-np.clip(lips - mesh.positions[:, 2] - 0.006, 0, None) / 0.022)
         power = {"teeth": 0.35, "tongue": 0.4}.get(mesh.material.kind, 1.0)
         return np.repeat((fade**power)[:, None], 2, 1).astype(np.float32)
 
