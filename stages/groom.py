@@ -14,6 +14,7 @@ from digitalme.body.hair_cards import HAIR_STYLES, card_meshes, paint_cap, paint
 from digitalme.body.hair_color import hair_palette, paint_cards
 from digitalme.body.hair_shell import fit_shell, settle_ears, shell_meshes
 from digitalme.body.hair_traits import HairTraits, hair_traits
+from digitalme.body.identity import neutral_vertices
 from digitalme.body.landmarks import landmark_points
 from digitalme.body.model import load_body
 from digitalme.body.moe import MoeColors, MoeStyle, moe_avatar
@@ -66,7 +67,7 @@ def _lifelike(portrait: Portrait, likeness: Likeness, config: GroomConfig, trait
         likeness.shape, head_albedo=likeness.albedo, head_normal_map=likeness.normal_map,
         head_uv_box=likeness.head_uv_box,
     )  # fmt: skip
-    vertices = settle_mouth(model.vertices(likeness.shape), model)
+    vertices = settle_mouth(neutral_vertices(likeness), model)
     style = traits.style if config.hair == "auto" else config.hair
     scalp = build_scalp(vertices, model)
     if style == "photo":
