@@ -43,8 +43,8 @@ _FALLOFF = 1.25
 """How steeply the eyes' enlargement ends; from about 1.5 on the skin under the eye would fold over itself."""
 _WIDE = 0.9
 _EXAGGERATION = {
-    "mouthSmileLeft": 0.75, "mouthSmileRight": 0.75, "mouthFrownLeft": 1.5, "mouthFrownRight": 1.5, "jawOpen": 1.2,
-    "browInnerUp": 1.4, "browDownLeft": 1.4, "browDownRight": 1.4,
+    "mouthSmileLeft": 0.68, "mouthSmileRight": 0.68, "mouthFrownLeft": 1.5, "mouthFrownRight": 1.5, "jawOpen": 1.2,
+    "mouthClose": 1.2, "browInnerUp": 1.4, "browDownLeft": 1.4, "browDownRight": 1.4,
 }  # fmt: skip
 """A drawn face shows what it feels; its smile is short of the point where the cheek would fold."""
 _SMILE = 0.25
@@ -115,6 +115,12 @@ class Bend:
         return np.stack([self.rest[ids].mean(0) for ids in self.eye_ids])
 
     @cached_property
+    def _cavity(self) -> tuple[np.ndarray, np.ndarray]:
+        """Vertices of the mouth cavity behind the lips, and the lips' inner edge."""
+        lips = inner_lip_vertices(self.model)
+        return np.setdiff1d(self.model.parts["mouth_cavity"].vertex_ids, lips), lips
+
+    @cached_property
     def neck_pivot(self) -> np.ndarray:
         return self.model.head_center + np.array([0.0, -0.135, -0.03])
 
@@ -175,6 +181,10 @@ class Bend:
             if whole_model:
                 bent[ids, 2] -= 0.0042 * s
         if whole_model and s > 0:
+            inside, lips = self._cavity
+            offset = bent[inside] - bent[lips].mean(0)  # or it would come through the small chin
+            deep = smoothstep(0.0, 0.012, np.linalg.norm(offset, axis=1))[:, None]
+            bent[inside] -= deep * s * offset * np.array([0.25, 0.5, 0.1])
             bent[self.model.parts["teeth_upper"].vertex_ids, 1] += 0.0032 * s  # a drawing shows their edge only
             for ids, lids, share in self._lashes:
                 stand = bent[ids] - bent[lids]
@@ -318,11 +328,6 @@ def _flat(mesh: AvatarMesh, skin: np.ndarray, colors: MoeColors, model: BodyMode
     if mesh.name == "teeth":  # a drawing shows the upper row only
         upper = np.isin(mesh.body_vertices, model.parts["teeth_upper"].vertex_ids)
         mesh = keep_faces(mesh, upper[mesh.faces].all(1))
-    if mesh.name == "mouth":  # the cavity's far end would come through the small chin
-        lips = model.template[inner_lip_vertices(model)].mean(0)
-        off = model.template[mesh.body_vertices] - lips
-        near = (np.abs(off) < np.array([0.030, 0.035, 0.060])).all(1) & (off[:, 1] > -0.012)
-        mesh = keep_faces(mesh, near[mesh.faces].all(1))
     if mesh.name == "lashes":
         rows = [model.parts[f"lashes_upper_{side}"].vertex_ids for side in ("left", "right")]
         mesh = keep_faces(mesh, np.isin(mesh.body_vertices, np.concatenate(rows))[mesh.faces].all(1))

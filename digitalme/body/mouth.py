@@ -17,9 +17,9 @@ from digitalme.body.model import BodyModel, load_body
 from digitalme.imaging.drawing import smoothstep, to_rgba
 
 _PLACES = {  # part -> (up, forward), metres relative to the template's place under the lips
-    "teeth_upper": (-0.0030, 0.0015),
-    "teeth_lower": (-0.0045, -0.0010),
-    "tongue": (-0.0075, -0.0040),
+    "teeth_upper": (-0.0030, 0.0005),
+    "teeth_lower": (-0.0045, -0.0020),
+    "tongue": (-0.0115, -0.0110),
 }
 _ARCH_RADIUS = 0.036
 
@@ -34,7 +34,7 @@ def settle_mouth(vertices: Float[np.ndarray, "vertices 3"], model: BodyModel) ->
     settled = np.array(vertices, np.float64)
     lips = inner_lip_vertices(model)
     here, there = settled[lips].mean(0), model.template[lips].mean(0)
-    widening = np.clip(np.ptp(settled[lips, 0]) / np.ptp(model.template[lips, 0]), 0.80, 1.08)
+    widening = 0.94 * np.clip(np.ptp(settled[lips, 0]) / np.ptp(model.template[lips, 0]), 0.80, 1.08)
     for part, (up, forward) in _PLACES.items():
         ids = model.parts[part].vertex_ids
         place = (model.template[ids] - there) * np.array([widening, 1, 1])
@@ -43,7 +43,7 @@ def settle_mouth(vertices: Float[np.ndarray, "vertices 3"], model: BodyModel) ->
     skin = np.union1d(model.parts["head"].vertex_ids, model.parts["mouth_cavity"].vertex_ids)
     near = np.exp(-(((settled[skin] - here) / np.array([0.022, 0.007, 0.03])) ** 2).sum(1))
     lower = np.clip((-model.displacement("jawOpen")[skin, 1] - 0.004) / 0.004, 0, 1)
-    settled[skin, 1] += near * (0.0013 * lower - 0.0006 * (1 - lower))
+    settled[skin, 1] += near * (0.0018 * lower - 0.0010 * (1 - lower))
     return settled
 
 
