@@ -57,7 +57,9 @@ class Scalp:
     @staticmethod
     def grid(polars: int = _POLARS, azimuths: int = _AZIMUTHS) -> tuple[np.ndarray, np.ndarray]:
         """Azimuth and polar angle (polars, azimuths) of a radius map; column 0 is the front."""
-        return tuple(np.meshgrid(np.linspace(0, 2 * np.pi, azimuths, endpoint=False), np.linspace(0, MAX_POLAR, polars)))
+        return tuple(
+            np.meshgrid(np.linspace(0, 2 * np.pi, azimuths, endpoint=False), np.linspace(0, MAX_POLAR, polars))
+        )
 
     @staticmethod
     def sample(values: np.ndarray, azimuth: np.ndarray, polar: np.ndarray) -> np.ndarray:

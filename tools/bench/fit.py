@@ -1,6 +1,6 @@
 """How long encode_photo and the fit take, and how well the fit explains the photos: medians, in milliseconds.
 
-    python tools/bench/fit.py [photo...]        (default: the demo's photo)
+python tools/bench/fit.py [photo...]        (default: the demo's photo)
 """
 
 from __future__ import annotations
