@@ -74,21 +74,9 @@ def _needed(name: str) -> str:
 
 
 def _renderers() -> Iterator[str]:
-    yield "ok renderer: the CPU's own (numba), which needs nothing else; it makes the same picture everywhere"
-    if not _version("moderngl"):
-        return
-    import moderngl
+    from digitalme.rendering.choice import renderer_in_use
 
-    for backend in ({"backend": "egl"}, {}):
-        try:
-            context = moderngl.create_context(standalone=True, **backend)  # type: ignore[arg-type]
-        except Exception as error:  # noqa: BLE001 - moderngl raises Exception itself
-            reason = str(error).splitlines()[0]
-            continue
-        yield f"ok OpenGL: {context.info['GL_RENDERER']}, {context.info['GL_VERSION']}"
-        context.release()
-        return
-    yield f"-- OpenGL: none ({reason}); videos are drawn by the CPU renderer"
+    yield f"ok renderer: {renderer_in_use()}"
 
 
 def _version(name: str) -> str | None:

@@ -392,6 +392,7 @@ def draw_tiles(
     tile_color = np.empty((TILE * TILE, count, 3), np.float32)
     split = np.empty(TILE * TILE, np.uint8)  # 0: all samples of the pixel share the colour of sample 0
     offsets = np.empty((3, 4), np.int64)
+    sample_depth = np.empty(4, np.float32)
     share = f32(1.0) / f32(count)
     for tile in range(part, rows * columns, parts):
         left, top = (tile % columns) * TILE, (tile // columns) * TILE
@@ -421,6 +422,9 @@ def draw_tiles(
             double_area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
             inverse_area = f32(1.0) / f32(double_area)
             z0, z1, z2 = depths[t, 0], depths[t, 1], depths[t, 2]
+            # 1 / depth is a plane over the picture: its slope in 1/256 pixel
+            slope_x = inverse_area * (f32(y1 - y2) * z0 + f32(y2 - y0) * z1 + f32(y0 - y1) * z2)
+            slope_y = inverse_area * (f32(x2 - x1) * z0 + f32(x0 - x2) * z1 + f32(x1 - x0) * z2)
             b0, b1, b2 = _top_left(x1, y1, x2, y2), _top_left(x2, y2, x0, y0), _top_left(x0, y0, x1, y1)
             # steps of the three edge functions by one pixel in x
             ax0 = (y1 - y2) * SUBPIXEL
@@ -506,19 +510,14 @@ def draw_tiles(
                     w1 = f32(e1 + (y2 - y0) * mx + (x0 - x2) * my) * inverse_area
                     w2 = f32(e2 + (y0 - y1) * mx + (x1 - x0) * my) * inverse_area
                     near = w0 * z0 + w1 * z1 + w2 * z2
-                    if depth_test:
-                        for s in range(count):
-                            if mask >> s & 1:
-                                at_x, at_y = f32(samples[s, 0] - mx), f32(samples[s, 1] - my)
-                                depth = near + inverse_area * (
-                                    (f32(y1 - y2) * at_x + f32(x2 - x1) * at_y) * z0
-                                    + (f32(y2 - y0) * at_x + f32(x0 - x2) * at_y) * z1
-                                    + (f32(y0 - y1) * at_x + f32(x1 - x0) * at_y) * z2
-                                )
-                                if depth < tile_depth[at, s]:
-                                    mask &= ~(1 << s)
-                        if mask == 0:
-                            continue
+                    for s in range(count):
+                        if mask >> s & 1:
+                            depth = near + (slope_x * f32(samples[s, 0] - mx) + slope_y * f32(samples[s, 1] - my))
+                            sample_depth[s] = depth
+                            if depth_test and depth < tile_depth[at, s]:
+                                mask &= ~(1 << s)
+                    if mask == 0:
+                        continue
                     scale = f32(1) / near
                     w0, w1, w2 = w0 * z0 * scale, w1 * z1 * scale, w2 * z2 * scale
                     if clip >= 0:  # weights of the cut triangle's corners to weights of the face's corners
@@ -610,12 +609,7 @@ def draw_tiles(
                     if depth_write:
                         for s in range(count):
                             if mask >> s & 1:
-                                at_x, at_y = f32(samples[s, 0] - mx), f32(samples[s, 1] - my)
-                                tile_depth[at, s] = near + inverse_area * (
-                                    (f32(y1 - y2) * at_x + f32(x2 - x1) * at_y) * z0
-                                    + (f32(y2 - y0) * at_x + f32(x0 - x2) * at_y) * z1
-                                    + (f32(y0 - y1) * at_x + f32(x1 - x0) * at_y) * z2
-                                )
+                                tile_depth[at, s] = sample_depth[s]
                     if blend != BLEND:
                         alpha = f32(1)
                     keep = f32(1) - alpha
