@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from digitalme.artifacts import Speech, TimedLabel, Voice
-from digitalme.audio import sphinx
+from digitalme.audio import recognition
 from digitalme.audio.files import ANALYSIS_RATE, resample
+from digitalme.audio.languages import say_how
 from digitalme.audio.prosody import level_db, pitch
-from digitalme.audio.words import spoken_words
 from digitalme.body.visemes import VISEME_OF_PHONE
 from digitalme.errors import InputError
+
+Labels = tuple[TimedLabel, ...]
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ def encode_speech(voice: Voice, config: EncodeSpeechConfig) -> Speech:
     if voice.phones and config.use_text:
         phones, method = voice.phones, "given"
     else:
-        words, phones, method = _find(sound, spoken_words(voice.text) if config.use_text else [])
+        words, phones, method = _find(sound, voice.text if config.use_text else "", voice.language)
     phones = _cover(phones, voice.seconds)
     unknown = sorted({phone.label for phone in phones} - set(VISEME_OF_PHONE))
     if unknown:
@@ -43,13 +45,11 @@ def encode_speech(voice: Voice, config: EncodeSpeechConfig) -> Speech:
     return Speech(words, phones, voice.seconds, hertz, level, voiced, voice.language, method)
 
 
-def _find(sound: np.ndarray, words: list[str]) -> tuple[tuple[TimedLabel, ...], tuple[TimedLabel, ...], str]:
-    if words and (found := sphinx.align(sound, words)):
+def _find(sound: np.ndarray, text: str, language: str) -> tuple[Labels, Labels, str]:
+    said = say_how(text, language) if text else None
+    if said and (found := recognition.align(sound, said)):
         return *found, "aligned"
-    heard = sphinx.recognise(sound)
-    if heard and (found := sphinx.align(sound, heard)):
-        return *found, "recognised"
-    return (), sphinx.hear_phones(sound), "acoustic"
+    return recognition.hear(sound, english=language.lower().startswith("en"))
 
 
 def _cover(phones: tuple[TimedLabel, ...], seconds: float) -> tuple[TimedLabel, ...]:

@@ -69,8 +69,8 @@ _SYLLABLES = {  # onsets, vowels, codas; a comma is nothing
     "es": ("b c d f g j l m n p r s t v ch ll ñ br tr", "a e i o u ie ue", "n r s l ,,,,,"),
     "ru": ("б в г д ж з к л м н п р с т ф х ц ч ш ст пр", "а е и о у ы э ю я", "н р л т к й ,,,,"),
     "ja": (
-        "か き く け こ さ し す せ そ た ち つ て と な に ぬ ね の は ひ ふ へ ほ ま み む め も や ゆ よ ら り る れ ろ "
-        "わ が ぎ ぐ げ ご ざ じ ず だ で ど ば び ぶ べ ぼ ぱ ぴ ぷ ぺ ぽ きゃ しゅ ちょ りょ",
+        "か き く け こ さ し す せ そ た ち つ て と な に ぬ ね の は ひ ふ へ ほ ま み む め も や "
+        "ゆ よ ら り る れ ろ わ が ぎ ぐ げ ご ざ じ ず だ で ど ば び ぶ べ ぼ ぱ ぴ ぷ ぺ ぽ きゃ しゅ ちょ りょ",
         ",",
         "ん ,,,,,,",
     ),
@@ -319,9 +319,21 @@ def train(folder: Path, minutes: float) -> None:
             print(f"{step} {time.perf_counter() - begun:.0f} s loss {average:.3f}", flush=True)
         if step % 500 == 499:
             save_file(_tensors(model), folder / "now.safetensors")
-    tensors = _tensors(model)
+    tensors = _tensors(model) | statistics(loader.dataset.batches)
     save_file(tensors, asset("phones.safetensors"))
     print(f"{step} steps, {sum(tensor.size for tensor in tensors.values()):,} weights, loss {average:.3f}")
+
+
+def statistics(batches: Batches) -> dict[str, np.ndarray]:
+    """Log chances: of each phone in a frame ("prior"), and of the next phone after each ("bigram", from, to)."""
+    frames, pairs = np.ones(len(PHONES)), np.full((len(PHONES), len(PHONES)), 0.5)
+    for row in batches.rows:
+        labels = batches.clip(row)[1].astype(int)
+        frames += np.bincount(labels, minlength=len(PHONES))
+        runs = labels[np.flatnonzero(np.diff(labels, prepend=-1))]
+        np.add.at(pairs, (runs[:-1], runs[1:]), 1)
+    prior, bigram = frames / frames.sum(), pairs / pairs.sum(1, keepdims=True)
+    return {"prior": np.log(prior).astype(np.float16), "bigram": np.log(bigram).astype(np.float16)}
 
 
 class _Steps:

@@ -56,6 +56,16 @@ def log_posteriors(samples: Float32[np.ndarray, "n"]) -> Float32[np.ndarray, "fr
     return forward(_weights(), log_mel(samples))
 
 
+def log_prior() -> Float32[np.ndarray, "phones"]:
+    """Log chance of each of PHONES in any frame of the corpus."""
+    return _weights()["prior"]
+
+
+def bigram() -> Float32[np.ndarray, "phones phones"]:
+    """Log chance of the next phone (column) after each phone (row) in the corpus."""
+    return _weights()["bigram"]
+
+
 def forward(weights: dict[str, np.ndarray], mels: Float32[np.ndarray, "frames bands"]) -> np.ndarray:
     """The network itself: (frames, bands) -> (frames, phones) log posteriors. Same numbers as the trainer's torch."""
     frames = len(mels)

@@ -1,0 +1,66 @@
+"""What is said and when: words and phones in 16 kHz sound, by the phone network, with pocketsphinx's ear for words."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from operator import itemgetter
+
+import numpy as np
+from jaxtyping import Float32
+
+from digitalme.artifacts.speech import TimedLabel
+from digitalme.audio import sphinx
+from digitalme.audio.phone_net import bigram, log_posteriors, log_prior
+from digitalme.audio.phone_search import align_words, free_phones
+from digitalme.audio.words import pronunciations
+from digitalme.body.visemes import PHONES
+
+Ways = tuple[tuple[str, ...], ...]
+Labels = tuple[TimedLabel, ...]
+Samples = Float32[np.ndarray, "n"]
+
+_PRIOR = 0.6
+"""How much of the phones' log priors is taken off their posteriors where the words are known."""
+_WORDS_TRUST = 4.0
+"""Nepers a frame by which the phone of a recognised word is preferred, times how well the network hears that word."""
+
+
+def align(samples: Samples, said: list[tuple[str, Ways]]) -> tuple[Labels, Labels] | None:
+    """(words, phones) of sound whose words and their pronunciations are known; None where it is too short for them."""
+    found = align_words(log_posteriors(samples) - _PRIOR * log_prior(), [ways for _, ways in said])
+    if found is None:
+        return None
+    labels, _ = found
+    return _word_labels(labels, [word for word, _ in said]), tuple(label for _, label in labels)
+
+
+def _word_labels(labels: list[tuple[int, TimedLabel]], words: list[str]) -> Labels:
+    spans: dict[int, list[float]] = {}
+    for number, label in labels:
+        if number >= 0:
+            spans.setdefault(number, [label.start, label.end])[1] = label.end
+    return tuple(TimedLabel(words[number], *span) for number, span in sorted(spans.items()))
+
+
+def hear(samples: Samples, english: bool = True) -> tuple[Labels, Labels, str]:
+    """(words, phones, "recognised" or "acoustic") of sound whose words are not known.
+
+    In English the words that pocketsphinx hears are aligned first. Each pulls the phones its way as far as the
+    network hears it too, so that a wrong word, as noise makes them, does little harm.
+    """
+    posteriors = log_posteriors(samples)
+    scores, words = posteriors.copy(), ()
+    heard = sphinx.recognise(samples) if english else []
+    found = align_words(posteriors - _PRIOR * log_prior(), [pronunciations(word) for word in heard]) if heard else None
+    if found:
+        labels, _ = found
+        words = _word_labels(labels, heard)
+        for _, group in groupby((pair for pair in labels if pair[0] >= 0), key=itemgetter(0)):
+            cells = [
+                (frame, PHONES.index(label.label))
+                for _, label in group
+                for frame in range(round(label.start * 100), round(label.end * 100))
+            ]
+            rows, columns = np.array(cells).T
+            scores[rows, columns] += _WORDS_TRUST * np.exp(posteriors[rows, columns]).mean()
+    return words, free_phones(scores, bigram()), "recognised" if words else "acoustic"

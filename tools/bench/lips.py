@@ -1,0 +1,142 @@
+"""Lip-sync bench: phones found in synthesised speech against the synthesiser's own times, clean and in pink noise.
+
+    python tools/bench/lips.py [--sentences 40] [--snr 10] [--methods ours_text ours_sound ...]
+
+Sentences: Harvard lists 1 to 4 (IEEE 1969). Voices: flite slt, rms, awb; espeak-ng en-us+f4, en+m7; piper joe where
+the extra [tts] is installed. A star marks a voice that the phone network was trained on (by other sentences).
+Measures as in digitalme/metrics/lips.py. Needs the programs flite and espeak-ng.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+from digitalme.stages.encode_speech import EncodeSpeechConfig, encode_speech
+
+from digitalme.artifacts.speech import TimedLabel, Voice
+from digitalme.audio import sphinx, synthesis
+from digitalme.audio.files import ANALYSIS_RATE, resample
+from digitalme.audio.words import spoken_words
+from digitalme.errors import DigitalMeError
+from digitalme.metrics.lips import score_visemes
+
+HARVARD = """\
+The birch canoe slid on the smooth planks. | Glue the sheet to the dark blue background. | It's easy to tell the depth
+of a well. | These days a chicken leg is a rare dish. | Rice is often served in round bowls. | The juice of lemons
+makes fine punch. | The box was thrown beside the parked truck. | The hogs were fed chopped corn and garbage. | Four
+hours of steady work faced us. | A large size in stockings is hard to sell. | The boy was there when the sun rose. | A
+rod is used to catch pink salmon. | The source of the huge river is the clear spring. | Kick the ball straight and
+follow through. | Help the woman get back to her feet. | A pot of tea helps to pass the evening. | Smoky fires lack
+flame and heat. | The soft cushion broke the man's fall. | The salt breeze came across from the sea. | The girl at the
+booth sold fifty bonds. | The small pup gnawed a hole in the sock. | The fish twisted and turned on the bent hook. |
+Press the pants and sew a button on the vest. | The swan dive was far short of perfect. | The beauty of the view
+stunned the young boy. | Two blue fish swam in the tank. | Her purse was full of useless trash. | The colt reared and
+threw the tall rider. | It snowed, rained, and hailed the same morning. | Read verse out loud for pleasure. | Hoist
+the load to your left shoulder. | Take the winding path to reach the lake. | Note closely the size of the gas tank. |
+Wipe the grease off his dirty face. | Mend the coat before you go out. | The wrist was badly strained and hung limp. |
+The stray cat gave birth to kittens. | The young girl gave no clear response. | The meal was cooked before the bell
+rang. | What joy there is in living."""
+SENTENCES = [" ".join(sentence.split()) for sentence in HARVARD.split("|")]
+VOICES: dict[str, Callable[[str], Voice]] = {
+    "flite slt*": lambda text: synthesis.say_with_flite(text, "slt"),
+    "flite rms": lambda text: synthesis.say_with_flite(text, "rms"),
+    "flite awb": lambda text: synthesis.say_with_flite(text, "awb"),
+    "espeak us+f4": lambda text: synthesis.say_with_espeak(text, "en-us+f4"),
+    "espeak gb+m7": lambda text: synthesis.say_with_espeak(text, "en+m7"),
+    "piper joe*": synthesis.say_with_piper,
+}
+Phones = tuple[TimedLabel, ...]
+
+
+def ours_text(voice: Voice) -> Phones:
+    return encode_speech(voice, EncodeSpeechConfig()).phones
+
+
+def ours_sound(voice: Voice) -> Phones:
+    return encode_speech(voice, EncodeSpeechConfig(use_text=False)).phones
+
+
+def sphinx_text(voice: Voice) -> Phones:
+    found = sphinx.align(voice.samples, spoken_words(voice.text))
+    return found[1] if found else ()
+
+
+def sphinx_words(voice: Voice) -> Phones:
+    heard = sphinx.recognise(voice.samples)
+    found = sphinx.align(voice.samples, heard) if heard else None
+    return found[1] if found else ()
+
+
+def sphinx_free(voice: Voice) -> Phones:
+    return sphinx.hear_phones(voice.samples)
+
+
+METHODS = {f.__name__: f for f in (ours_text, ours_sound, sphinx_text, sphinx_words, sphinx_free)}
+
+
+def add_pink_noise(samples: np.ndarray, snr_db: float, seed: int) -> np.ndarray:
+    """Pink noise (1/f from 20 Hz) so many dB below the clip's power."""
+    random = np.random.default_rng(seed)
+    count = len(samples)
+    spectrum = random.normal(size=count // 2 + 1) + 1j * random.normal(size=count // 2 + 1)
+    noise = np.fft.irfft(spectrum / np.sqrt(np.maximum(np.fft.rfftfreq(count, 1 / ANALYSIS_RATE), 20)), count)
+    noise *= np.sqrt(np.mean(samples**2) / np.mean(noise**2)) * 10 ** (-snr_db / 20)
+    return np.clip(samples + noise, -1, 1).astype(np.float32)
+
+
+def measure(job: tuple[str, int, float, tuple[str, ...]]) -> list[tuple] | None:
+    """(voice, clean or noise, method, score, seconds spent per second of sound) of each method on one sentence."""
+    name, number, snr, methods = job
+    try:
+        said = VOICES[name](SENTENCES[number])
+    except DigitalMeError:
+        return None
+    sound = resample(said.samples, said.rate, ANALYSIS_RATE)
+    sound = 0.5 * sound / np.abs(sound).max()
+    rows = []
+    for condition in ("clean", "noise"):
+        heard = sound if condition == "clean" else add_pink_noise(sound, snr, 7)
+        voice = replace(said, samples=heard, rate=ANALYSIS_RATE, phones=())
+        for method in methods:
+            begun = time.process_time()
+            phones = METHODS[method](voice)
+            spent = (time.process_time() - begun) / voice.seconds
+            rows.append((name, condition, method, score_visemes(said.phones, phones, voice.seconds), spent))
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--sentences", type=int, default=len(SENTENCES))
+    parser.add_argument("--snr", type=float, default=10.0)
+    parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
+    parser.add_argument("--voices", nargs="+", choices=list(VOICES), default=list(VOICES))
+    options = parser.parse_args()
+    jobs = [(v, n, options.snr, tuple(options.methods)) for v in options.voices for n in range(options.sentences)]
+    with ProcessPoolExecutor(2) as pool:
+        rows = [row for found in pool.map(measure, jobs, chunksize=4) if found for row in found]
+    voices = list(dict.fromkeys(row[0] for row in rows))
+    print(f"{options.sentences} sentences x {len(voices)} voices; clean / {options.snr:g} dB pink noise\n")
+    print("| method | voice | F1 of 15 | F1 of 6 | boundary ms | found | openness r | CPU s per s |")
+    print("|---|---|---|---|---|---|---|---|")
+    for method in options.methods:
+        for voice in [*voices, "all"]:
+            cells = []
+            for condition in ("clean", "noise"):
+                some = [r for r in rows if r[2] == method and r[1] == condition and voice in (r[0], "all")]
+                scores = [row[3] for row in some]
+                mean = [np.nanmean([getattr(s, name) for s in scores]) for name in
+                        ("f1", "six_f1", "boundary_ms", "boundary_hit", "openness_r")]  # fmt: skip
+                cells.append([*mean, np.mean([row[4] for row in some])])
+            digits = (3, 3, 0, 2, 2, 3)
+            text = [f"{a:.{d}f} / {b:.{d}f}" for a, b, d in zip(*cells, digits, strict=True)]
+            print(f"| {method} | {voice} | {' | '.join(text)} |")
+
+
+if __name__ == "__main__":
+    main()
