@@ -9,6 +9,7 @@ from digitalme.artifacts import Avatar, Performance
 from digitalme.errors import InputError
 from digitalme.events import progress
 from digitalme.exporters.options import ExportConfig
+from digitalme.exporters.simplify import only_head, simplify
 
 Writer = Callable[[Avatar, Performance | None, Path, ExportConfig], list[Path]]
 
@@ -75,6 +76,10 @@ def export_files(
     files: dict[str, Path] = {}
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if config.face_only:
+            avatar = only_head(avatar)
+        if config.triangles:
+            avatar = simplify(avatar, config.triangles)
         for done, name in enumerate(config.formats):
             progress(done, len(config.formats))
             files |= {path.name: path for path in EXPORTERS[name](avatar, performance, folder, config)}

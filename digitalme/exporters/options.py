@@ -26,6 +26,10 @@ class ExportConfig:
     """Longest side of a texture, pixels; larger ones are made smaller."""
     image_format: str = "jpeg"
     """Opaque textures as "jpeg", "png" or "webp" (half the size; the loader needs EXT_texture_webp)."""
+    triangles: int = 0
+    """About so many triangles at most (70000, 30000, 10000, 3000, ...); 0 keeps all."""
+    face_only: bool = False
+    """Leave out what hangs below the neck, and clothes."""
     clip_rate: float = 30.0
     """Frames a second of the performance in the file."""
     clip_seconds: float = 60.0
@@ -37,6 +41,8 @@ class ExportConfig:
         _one_of("profile", self.profile, PROFILES)
         _one_of("pose", self.pose, POSES)
         _one_of("image_format", self.image_format, IMAGE_FORMATS)
+        if self.triangles and not 500 <= self.triangles <= 10_000_000:
+            raise InputError(f"triangles is {self.triangles}; expected 500 or more, or 0 for all")
         if not 16 <= self.texture_size <= 8192:
             raise InputError(f"texture_size is {self.texture_size}; expected 16 to 8192 pixels")
 
