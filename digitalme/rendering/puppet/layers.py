@@ -234,7 +234,7 @@ def skin_under(view: View, skin: Picture) -> Layer:
     faces = np.concatenate([view.body.parts["head"].faces, view.body.parts["body"].faces])
     center = view.vertices[faces].mean(1)
     up, back = center[:, 1] - view.chin[1], view.body.head_center[2] - center[:, 2]
-    keep = (view.facing[faces] > -0.97).all(1) & ~_is_ear(view)[faces].any(1)
+    keep = (view.facing[faces] > -0.97).all(1)
     keep &= (up > 0.012) | (view.facing[faces].max(1) < 0.35)  # the throat is the neck layer's
     table = lm.landmark_table()
     far = cKDTree(view.vertices[np.concatenate([table.lip_upper, table.lip_lower])]).query(center)[0]
@@ -245,6 +245,10 @@ def skin_under(view: View, skin: Picture) -> Layer:
     alpha = inside * smoothstep(-0.50, -0.38, view.height)
     # set back from the outline: there the photo's edge is in front, and at rest nothing of this is seen
     rest = view.vertices - 0.003 * view.normals + 0.007 * view.away
+    stock = _template(view)
+    root = _is_ear(view) & (np.abs(stock[:, 0]) < 0.069)
+    reach = np.median(np.abs(view.vertices[root, 0]))  # ears are pressed flat: the photo's own are in front
+    rest[_is_ear(view), 0] = np.clip(rest[_is_ear(view), 0], -reach, reach)
     # it turns away from the light toward the back and lies in the jaw's shadow below
     shade = (0.94 - 0.16 * smoothstep(0.1, -0.8, view.facing)) * (
         1 - 0.12 * smoothstep(0.02, -0.02, view.vertices[:, 1] - view.chin[1])
