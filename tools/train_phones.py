@@ -23,8 +23,8 @@ from digitalme.artifacts.speech import TimedLabel, Voice
 from digitalme.audio import synthesis
 from digitalme.audio.files import read_voice, resample
 from digitalme.audio.phone_net import HOP, RATE, log_mel
+from digitalme.audio.phones import PHONES
 from digitalme.audio.words import dictionary
-from digitalme.body.visemes import PHONES
 from digitalme.paths import asset, config
 
 RECIPE = tomllib.loads(config("training/phones.toml").read_text())

@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Float32
 
-from digitalme.body.visemes import PHONES
+from digitalme.audio.phones import PHONES
 from digitalme.paths import asset
 
 RATE, HOP, SIZE, BANDS = 16_000, 160, 400, 40

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from digitalme.artifacts.speech import TimedLabel
-from digitalme.body.visemes import PHONES
+from digitalme.audio.phones import PHONES
 
 FRAME = 0.01
 _SILENCE = PHONES.index("SIL")

@@ -12,8 +12,8 @@ from digitalme.artifacts.speech import TimedLabel
 from digitalme.audio import sphinx
 from digitalme.audio.phone_net import bigram, log_posteriors, log_prior
 from digitalme.audio.phone_search import align_words, free_phones
+from digitalme.audio.phones import PHONES
 from digitalme.audio.words import pronunciations
-from digitalme.body.visemes import PHONES
 
 Ways = tuple[tuple[str, ...], ...]
 Labels = tuple[TimedLabel, ...]

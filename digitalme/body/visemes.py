@@ -20,9 +20,6 @@ _PHONES_OF_VISEME = {
 }  # fmt: skip
 VISEME_OF_PHONE: Mapping[str, str] = {p: v for v, phones in _PHONES_OF_VISEME.items() for p in phones.split()}
 """ARPAbet without stress -> viseme."""
-PHONES = tuple(VISEME_OF_PHONE)
-"""The 39 ARPAbet phones and SIL."""
-
 SIX_CLASSES: Mapping[str, str] = {
     "sil": "X", "PP": "A", "FF": "G", "TH": "B", "DD": "B", "kk": "B", "CH": "B", "SS": "B", "nn": "B", "I": "B",
     "aa": "CD", "E": "CD", "O": "E", "RR": "E", "U": "F",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from digitalme.audio.phone_search import align_words, free_phones
-from digitalme.body.visemes import PHONES
+from digitalme.audio.phones import PHONES
 
 
 def sure(names: list[tuple[str, int]], confidence: float = 8.0) -> np.ndarray:

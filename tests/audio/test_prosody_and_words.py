@@ -6,9 +6,9 @@ import pytest
 from digitalme.audio.ipa import arpabet
 from digitalme.audio.languages import say_how
 from digitalme.audio.phone_net import log_mel, log_posteriors
+from digitalme.audio.phones import PHONES
 from digitalme.audio.prosody import level_db, pitch
 from digitalme.audio.words import letters_to_sounds, pronunciations, spell_number, spoken_words
-from digitalme.body.visemes import PHONES
 
 RATE = 16000
 

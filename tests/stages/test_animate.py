@@ -7,8 +7,9 @@ import pytest
 from digitalme.stages.animate import AnimateConfig, animate, parse_emotion
 
 from digitalme.artifacts import Performance, Speech, TimedLabel
+from digitalme.audio.phones import PHONES
 from digitalme.body.model import load_body
-from digitalme.body.visemes import PHONES, TARGETS, VISEMES, arkit_weights, lip_seal
+from digitalme.body.visemes import TARGETS, VISEMES, arkit_weights, lip_seal
 from digitalme.errors import InputError
 from digitalme.metrics import lips
 

@@ -10,8 +10,8 @@ from digitalme.stages.encode_speech import EncodeSpeechConfig, encode_speech
 
 from digitalme.artifacts import Speech, TimedLabel, Voice
 from digitalme.audio.files import read_voice
+from digitalme.audio.phones import PHONES
 from digitalme.audio.words import spoken_words
-from digitalme.body.visemes import PHONES
 from digitalme.demo import demo_voice
 from digitalme.errors import InputError
 from digitalme.metrics.lips import score_visemes
