@@ -10,6 +10,7 @@ from digitalme.artifacts import Avatar, Likeness, Portrait
 from digitalme.body.character import base_avatar
 from digitalme.body.eyes import with_eyes
 from digitalme.body.garment import OUTFITS, dress
+from digitalme.body.glasses import glasses_mesh
 from digitalme.body.hair_cards import HAIR_STYLES, card_meshes, paint_cap, paint_curls
 from digitalme.body.hair_color import hair_palette, paint_cards
 from digitalme.body.hair_shell import fit_shell, settle_ears, shell_meshes
@@ -18,7 +19,7 @@ from digitalme.body.identity import neutral_vertices
 from digitalme.body.landmarks import landmark_points
 from digitalme.body.model import load_body
 from digitalme.body.moe import MoeColors, MoeStyle, moe_avatar
-from digitalme.body.moe_hair import moe_glasses, moe_hair, paint_moe_hair
+from digitalme.body.moe_hair import moe_hair, paint_moe_hair
 from digitalme.body.moe_paint import drawn_cloth, drawn_hair
 from digitalme.body.mouth import settle_mouth, with_mouth
 from digitalme.body.reshape import reshape
@@ -76,6 +77,9 @@ def _lifelike(portrait: Portrait, likeness: Likeness, config: GroomConfig, trait
         hair, textures = shell_meshes(shell), {"hair": shell.texture}
     else:
         hair, textures = card_meshes(scalp, style), hair_textures(style, hair_palette(portrait))
+    if portrait.traits.get("glasses", 0.0) > 0.5:
+        eyes = np.stack([vertices[model.parts[f"eye_{side}"].vertex_ids].mean(0) for side in ("left", "right")])
+        hair.append(glasses_mesh(vertices, eyes))
     avatar = with_mouth(with_eyes(reshape(avatar, vertices), portrait.iris_color))
     avatar = dress(avatar, vertices, config.outfit, cloth_colors(portrait))
     about = avatar.about | {"hair_style": style}
@@ -93,7 +97,9 @@ def _drawn(portrait: Portrait, likeness: Likeness, config: GroomConfig, traits: 
     brows = landmark_points(vertices)[[105, 334], 1].mean() - scalp.center[1]
     hair = moe_hair(scalp, cut, bangs, brows, drawn_hair(portrait.hair_color))
     if portrait.traits.get("glasses", 0.0) > 0.5:
-        hair.append(moe_glasses(vertices, bend))
+        eyes = bend.body(bend.face(bend.eye_centers, whole_model=False))
+        grow = 1 + 0.33 * config.intensity
+        hair.append(glasses_mesh(vertices, eyes, (0.027 * grow, 0.0215 * grow), 0.0013 * grow))
     cloth = {part: _floats(drawn_cloth(color)) for part, color in cloth_colors(portrait).items()}
     avatar = dress(avatar, vertices, config.outfit, cloth, hide=0.003, ease=0.4 + 0.6 * config.body)
     textures = avatar.textures | {"hair": paint_moe_hair(drawn_hair(portrait.hair_color))}

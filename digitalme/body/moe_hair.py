@@ -13,8 +13,6 @@ from jaxtyping import Float, UInt8
 from digitalme.artifacts.avatar import AvatarMesh, Material
 from digitalme.body.character import vertex_normals
 from digitalme.body.hair_cards import STYLES, Growth, Roots, ball, grow, head_mesh, plant
-from digitalme.body.landmarks import landmark_points
-from digitalme.body.moe import Bend
 from digitalme.body.scalp import MAX_POLAR, Scalp, hairline
 from digitalme.imaging.drawing import smoothstep, to_rgba
 
@@ -46,7 +44,7 @@ def _along_skull(scalp: Scalp, roots: Roots, places: np.ndarray) -> np.ndarray:
     return down / np.linalg.norm(down, axis=1, keepdims=True)
 
 
-def trim(guides: Float[np.ndarray, "n steps 3"], hem: np.ndarray, steps: int) -> Float[np.ndarray, "n steps 3"]:
+def trim(guides: Float[np.ndarray, "n s 3"], hem: np.ndarray, steps: int) -> Float[np.ndarray, "n steps 3"]:
     """Guides cut where they first fall below the world height `hem` (n,), and spaced evenly again."""
     count = len(guides)
     dense = np.linspace(0, guides.shape[1] - 1, 8 * guides.shape[1])
@@ -268,7 +266,7 @@ def moe_cap(scalp: Scalp, height: float, low: float = 0.0, azimuths: int = 64, p
 
 def moe_puffs(scalp: Scalp, cut: str, seed: int = 3) -> AvatarMesh:
     """Curls as balls: many small ones for curly hair, big ones for an afro."""
-    count, radius, thick = {"afro": (120, 0.030, 0.034), "curly": (260, 0.0165, 0.013)}[cut]
+    count, radius, thick = {"afro": (120, 0.030, 0.034), "curly": (225, 0.0170, 0.013)}[cut]
     roots = plant(scalp, count, seed)
     azimuth, polar = np.radians(roots.azimuth), np.radians(roots.polar)
     edge = np.clip((hairline(azimuth) - polar) / np.radians(24), 0.10, 1)
@@ -306,59 +304,3 @@ def moe_hair(
         "Hair", "hair", (*map(float, _shine_color(color)), 1.0), "hair", roughness=0.8, double_sided=True
     )
     return [replace(mesh, material=material) for mesh in meshes]
-
-
-def moe_glasses(vertices: Float[np.ndarray, "vertices 3"], bend: Bend) -> AvatarMesh:
-    """Round-cornered frames around the drawn eyes, with temples to the ears."""
-    centers = bend.body(bend.face(bend.eye_centers, whole_model=False))
-    mark = landmark_points(vertices)
-    turn = np.linspace(0, 2 * np.pi, 36, endpoint=False)
-    corner = 2 / 3.0
-    round_x = np.sign(np.cos(turn)) * np.abs(np.cos(turn)) ** corner
-    round_y = np.sign(np.sin(turn)) * np.abs(np.sin(turn)) ** corner
-    bridge = mark[6]
-    tubes = []
-    for center in centers:
-        wide = min(0.036, abs(center[0]) - 0.003)
-        rim = np.stack([center[0] + round_x * wide, center[1] - 0.001 + round_y * 0.0285, 0 * turn], 1)
-        rim[:, 2] = bridge[2] + 0.010 - 5.4 * np.clip(np.abs(rim[:, 0]) - 0.02, 0, 1) ** 2
-        tubes.append((rim, True, 0.0017))
-        sign = np.sign(center[0])
-        hinge = rim[np.argmax(rim[:, 0] * sign)] + np.array([0, 0.006, 0])
-        ear = np.array([sign * (abs(hinge[0]) + 0.010), hinge[1] + 0.002, bend.model.head_center[2] - 0.055])
-        tubes.append((hinge + np.linspace(0, 1, 5)[:, None] * (ear - hinge), False, 0.0014))
-    inner = max(0.004, np.abs(centers[:, 0]).min() - 0.036)
-    x = np.linspace(inner, -inner, 7)
-    arc = np.stack(
-        [x, np.full(7, centers[0, 1] + 0.008) + 0.004 * (1 - (x / inner) ** 2), np.full(7, bridge[2] + 0.0105)], 1
-    )
-    tubes.append((arc, False, 0.0014))
-    points, normals, faces, count = [], [], [], 0
-    for line, closed, radius in tubes:
-        p, n, f = _tube(line, closed, radius)
-        points.append(p), normals.append(n), faces.append(f + count)
-        count += len(p)
-    points, normals, faces = np.concatenate(points), np.concatenate(normals), np.concatenate(faces)
-    material = Material("Glasses", "glass", (0.16, 0.13, 0.14, 1.0), roughness=0.4, double_sided=True)
-    mesh = head_mesh("glasses", points, normals, np.zeros((count, 2)), faces, material)
-    return mesh
-
-
-def _tube(line: np.ndarray, closed: bool, radius: float, sides: int = 6) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Points, normals and triangles of a tube around a line."""
-    before = np.roll(line, 1, 0) if closed else np.concatenate([line[:1], line[:-1]])
-    after = np.roll(line, -1, 0) if closed else np.concatenate([line[1:], line[-1:]])
-    tangent = after - before
-    tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
-    helper = np.where(np.abs(tangent[:, 2:]) > 0.8, np.array([[0.0, 1, 0]]), np.array([[0.0, 0, 1]]))
-    first = np.cross(tangent, helper)
-    first /= np.linalg.norm(first, axis=1, keepdims=True)
-    second = np.cross(tangent, first)
-    angle = np.linspace(0, 2 * np.pi, sides, endpoint=False)[None, :, None]
-    normals = np.cos(angle) * first[:, None] + np.sin(angle) * second[:, None]
-    index = np.arange(len(line) * sides).reshape(len(line), sides)
-    following = np.roll(index, -1, 0) if closed else index[1:]
-    current = index if closed else index[:-1]
-    a, b, c, d = current, following, np.roll(following, -1, 1), np.roll(current, -1, 1)
-    faces = np.concatenate([np.stack([a, c, b], -1).reshape(-1, 3), np.stack([a, d, c], -1).reshape(-1, 3)])
-    return (line[:, None] + normals * radius).reshape(-1, 3), normals.reshape(-1, 3), faces

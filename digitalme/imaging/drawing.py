@@ -24,7 +24,14 @@ def adjust(color: Rgb | np.ndarray, saturation: float = 1.0, value: float = 1.0)
 
 
 def stroke_distance(points: np.ndarray, line: np.ndarray, half_widths: np.ndarray) -> np.ndarray:
-    """Signed distance (n,) of points (n, d) to a polyline (m, d) whose half width runs through `half_widths`."""
+    """Signed distance (n,) of points (n, d) to a polyline (m, d) whose half width runs through `half_widths`.
+
+    Infinite for points more than twice the greatest half width + 2 mm outside the line's box.
+    """
+    reach = 2 * np.max(half_widths) + 0.002
+    whole = np.full(len(points), np.inf)
+    close = np.flatnonzero(((points > line.min(0) - reach) & (points < line.max(0) + reach)).all(1))
+    points = points[close]
     nearest = np.full(len(points), np.inf)
     places = np.linspace(0, 1, len(half_widths))
     for i, (start, end) in enumerate(pairwise(line)):
@@ -32,7 +39,8 @@ def stroke_distance(points: np.ndarray, line: np.ndarray, half_widths: np.ndarra
         t = np.clip((points - start) @ along / max(along @ along, 1e-12), 0, 1)
         width = np.interp((i + t) / (len(line) - 1), places, half_widths)
         nearest = np.minimum(nearest, np.linalg.norm(points - (start + t[:, None] * along), axis=1) - width)
-    return nearest
+    whole[close] = nearest
+    return whole
 
 
 def to_rgba(rgb: np.ndarray, alpha: np.ndarray | float = 1.0) -> np.ndarray:

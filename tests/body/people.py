@@ -1,4 +1,4 @@
-"""Synthetic people with a known photo: a character drawn by our own rasteriser, its masks from what each pixel shows."""
+"""Synthetic people with a known photo: a character drawn by our own rasteriser, masks from what each pixel shows."""
 
 from __future__ import annotations
 

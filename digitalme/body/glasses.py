@@ -1,0 +1,79 @@
+"""Glasses: round-cornered rims before the eyes, a bridge, temples to the ears."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+
+from digitalme.artifacts.avatar import AvatarMesh, Material
+from digitalme.body.hair_cards import head_mesh
+from digitalme.body.landmarks import landmark_points
+
+FRAME = (0.16, 0.13, 0.14, 1.0)
+
+
+def glasses_mesh(
+    vertices: Float[np.ndarray, "vertices 3"],
+    eyes: Float[np.ndarray, "2 3"],
+    half_size: tuple[float, float] = (0.027, 0.021),
+    thickness: float = 0.0013,
+) -> AvatarMesh:
+    """Glasses on this face. `eyes`: the eyeballs' centres; `half_size`: half width and height of a rim; metres."""
+    mark = landmark_points(vertices)
+    turn = np.linspace(0, 2 * np.pi, 36, endpoint=False)
+    corner = 2 / 3.0
+    round_x = np.sign(np.cos(turn)) * np.abs(np.cos(turn)) ** corner
+    round_y = np.sign(np.sin(turn)) * np.abs(np.sin(turn)) ** corner
+    plane = mark[6, 2] + 0.010  # a centimetre before the bridge of the nose
+    reach = np.abs(eyes[:, 0]).min()
+    wide = min(half_size[0], reach - 0.003)
+    tubes = []
+    for center in eyes:
+        rim = np.stack([center[0] + round_x * wide, center[1] - 0.001 + round_y * half_size[1], 0 * turn], 1)
+        rim[:, 2] = plane - 5.4 * np.clip(np.abs(rim[:, 0]) - 0.02, 0, 1) ** 2
+        tubes.append((rim, True, thickness))
+        side = np.sign(center[0])
+        hinge = rim[np.argmax(rim[:, 0] * side)] + np.array([0, 0.3 * half_size[1], 0])
+        temple = mark[454 if side > 0 else 234]
+        ear = np.array([side * (max(abs(hinge[0]), abs(temple[0])) + 0.006), hinge[1] + 0.002, temple[2] - 0.055])
+        tubes.append((hinge + np.linspace(0, 1, 5)[:, None] * (ear - hinge), False, 0.85 * thickness))
+    inner = max(0.004, reach - wide)
+    x = np.linspace(inner, -inner, 7)
+    arc = np.stack(
+        [x, eyes[0, 1] + 0.28 * half_size[1] + 0.004 * (1 - (x / inner) ** 2), np.full(7, plane + 0.0005)], 1
+    )
+    tubes.append((arc, False, 0.85 * thickness))
+    points, normals, faces, count = [], [], [], 0
+    for line, closed, radius in tubes:
+        p, n, f = tube(line, closed, radius)
+        points.append(p), normals.append(n), faces.append(f + count)
+        count += len(p)
+    material = Material("Glasses", "glass", FRAME, roughness=0.4, double_sided=True)
+    return head_mesh(
+        "glasses",
+        np.concatenate(points),
+        np.concatenate(normals),
+        np.zeros((count, 2)),
+        np.concatenate(faces),
+        material,
+    )
+
+
+def tube(line: np.ndarray, closed: bool, radius: float, sides: int = 6) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Points, normals and triangles of a tube around a line."""
+    before = np.roll(line, 1, 0) if closed else np.concatenate([line[:1], line[:-1]])
+    after = np.roll(line, -1, 0) if closed else np.concatenate([line[1:], line[-1:]])
+    tangent = after - before
+    tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
+    helper = np.where(np.abs(tangent[:, 2:]) > 0.8, np.array([[0.0, 1, 0]]), np.array([[0.0, 0, 1]]))
+    first = np.cross(tangent, helper)
+    first /= np.linalg.norm(first, axis=1, keepdims=True)
+    second = np.cross(tangent, first)
+    angle = np.linspace(0, 2 * np.pi, sides, endpoint=False)[None, :, None]
+    normals = np.cos(angle) * first[:, None] + np.sin(angle) * second[:, None]
+    index = np.arange(len(line) * sides).reshape(len(line), sides)
+    following = np.roll(index, -1, 0) if closed else index[1:]
+    current = index if closed else index[:-1]
+    a, b, c, d = current, following, np.roll(following, -1, 1), np.roll(current, -1, 1)
+    faces = np.concatenate([np.stack([a, c, b], -1).reshape(-1, 3), np.stack([a, d, c], -1).reshape(-1, 3)])
+    return (line[:, None] + normals * radius).reshape(-1, 3), normals.reshape(-1, 3), faces

@@ -1,0 +1,92 @@
+"""Hair styles on one head: small, outside the head, eyes free, repeatable."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from digitalme.body.hair_cards import HAIR_STYLES, STYLES, card_meshes, grow, plant
+from digitalme.body.hair_color import palette_of, strands
+from digitalme.body.landmarks import landmark_points
+from digitalme.body.model import load_body
+from digitalme.body.moe import MoeColors, MoeStyle, moe_avatar
+from digitalme.body.moe_hair import moe_hair
+from digitalme.body.scalp import build_scalp, ear_vertices
+from tests.body.people import HAIR, IRIS, SKIN, bare_avatar, seen_pixels
+
+
+@pytest.fixture(scope="module")
+def bald():
+    model = load_body()
+    return bare_avatar({}), build_scalp(model.vertices({}), model)
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    avatar, vertices, _ = moe_avatar({}, MoeColors(SKIN, HAIR, IRIS, HAIR), MoeStyle())
+    return avatar, vertices, build_scalp(vertices, load_body())
+
+
+def test_scalp_lies_on_the_head(bald):
+    """Skull vertices (no ears, above the nape) are within 1.5 mm of the radius map."""
+    model, scalp = load_body(), bald[1]
+    ids = np.setdiff1d(model.parts["head"].vertex_ids, ear_vertices(model))
+    azimuth, polar = scalp.angles(model.template[ids].astype(float))
+    skull = (polar < np.radians(70)) & (np.abs(azimuth) > 0.8)
+    distance = np.linalg.norm(model.template[ids] - scalp.center, axis=1)
+    error = distance - scalp.sample(scalp.radius, azimuth, polar)
+    assert np.abs(error[skull]).max() < 0.0015
+
+
+def test_angles_undo_directions(bald):
+    scalp = bald[1]
+    azimuth, polar = np.meshgrid(np.linspace(-3, 3, 9), np.linspace(0.1, 2.4, 7))
+    back = scalp.angles(scalp.surface(azimuth, polar, 0.01))
+    np.testing.assert_allclose(back, (azimuth, polar), atol=1e-9)
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_guides_start_on_the_scalp_and_stay_out_of_the_head(bald, style):
+    scalp = bald[1]
+    roots = plant(scalp, 200)
+    guides = grow(scalp, roots, STYLES[style](roots))
+    np.testing.assert_allclose(guides[:, 0], roots.points)
+    points = guides[:, 2:].reshape(-1, 3)
+    azimuth, polar = scalp.angles(points)
+    skull = polar < np.radians(100)
+    clear = np.linalg.norm(points - scalp.center, axis=1) - scalp.sample(scalp.radius, azimuth, polar)
+    assert clear[skull].min() > -1e-6
+
+
+@pytest.mark.parametrize("style", HAIR_STYLES)
+def test_cards_are_few_and_leave_the_eyes_free(bald, style):
+    avatar, scalp = bald
+    hair = card_meshes(scalp, style)
+    assert sum(len(mesh.faces) for mesh in hair) <= 20_000
+    seen = seen_pixels(replace(avatar, meshes=avatar.meshes + tuple(hair)), {})
+    bare = seen_pixels(avatar, {})
+    for eye in ("eye_left", "eye_right"):
+        assert seen[eye] > 0.9 * bare[eye]
+    covered = sum(seen[mesh.name] for mesh in hair)
+    assert covered > 1500 if style != "bald" else covered == 0
+
+
+@pytest.mark.parametrize("style", HAIR_STYLES)
+def test_drawn_hair_is_small_and_leaves_the_eyes_free(drawn, style):
+    avatar, vertices, scalp = drawn
+    brows = landmark_points(vertices)[[105, 334], 1].mean() - scalp.center[1]
+    bare = seen_pixels(avatar, {})
+    for bangs in (True, False):
+        hair = moe_hair(scalp, style, bangs, brows, np.array(HAIR))
+        assert sum(len(mesh.faces) for mesh in hair) <= 21_000
+        seen = seen_pixels(replace(avatar, meshes=avatar.meshes + tuple(hair)), {})
+        for eye in ("eye_left", "eye_right"):
+            assert seen[eye] > 0.8 * bare[eye]
+
+
+def test_strands_show_the_palette():
+    palette = palette_of(HAIR)
+    picture, _ = strands(256, 128, palette, contrast=0.9)
+    np.testing.assert_allclose(np.median(picture.reshape(-1, 3), 0), palette[1], atol=0.03)
+    along, across = np.abs(np.diff(picture, axis=0)).mean(), np.abs(np.diff(picture, axis=1)).mean()
+    assert across > 5 * along  # strands run along v
