@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -72,6 +73,7 @@ def build(
     say: str = "",
     out: Annotated[Path | None, arg(metavar="PATH")] = None,
     face: Annotated[int | None, arg(metavar="NUMBER")] = None,
+    consent: str = "",
     options: OmitArgPrefixes[BuildOptions] = BuildOptions(),
 ) -> None:
     """Build an avatar and a talking-head video: digitalme build --selfie me.jpg --voice clip.wav
@@ -82,12 +84,13 @@ def build(
         say: The words of the clip: the lips then follow them more closely. Without --voice a synthesiser speaks them.
         out: The folder to write to. Default: a folder named after the selfie, in the current one.
         face: Which face to take where the photo shows several, counted from the left, from 1.
+        consent: Who is in the photo and what they agreed to, in words or as a JSON record. It is asked for once.
         options: How to run.
     """
     out = out or Path(selfie.stem or "me")
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out}: is not a folder; choose another with --out")
-    _build(selfie, voice, say, out, options, {"encode_photo": {"face": face}} if face is not None else {})
+    _build(selfie, voice, say, out, options, {"encode_photo": {"face": face}} if face is not None else {}, consent)
 
 
 def demo(
@@ -100,13 +103,15 @@ def demo(
         out: The folder to write to.
         options: How to run.
     """
-    from digitalme.demo import demo_photo, demo_voice
+    from digitalme.demo import DEMO_CONSENT, demo_photo, demo_voice
 
     photo, (voice, words) = demo_photo(), demo_voice()
-    _build(photo, voice, words, out, options, {})
+    _build(photo, voice, words, out, options, {}, DEMO_CONSENT)
 
 
-def _build(selfie: Path, voice: Path | None, say: str, out: Path, options: BuildOptions, extra: dict) -> None:
+def _build(
+    selfie: Path, voice: Path | None, say: str, out: Path, options: BuildOptions, extra: dict, consent: str
+) -> None:
     from digitalme import product
     from digitalme.progress_bar import ProgressBar
 
@@ -120,6 +125,7 @@ def _build(selfie: Path, voice: Path | None, say: str, out: Path, options: Build
     )
     with ProgressBar(options.quiet) as bar:
         how = product.How(pipeline, options.store, settings, options.until, options.redo_from, _uses(options.use), bar)
+        how = replace(how, consent=consent, ask=bar.ask if sys.stdin.isatty() else None)
         done = product.build(selfie, voice, say, out, how)
     for path in sorted(out.iterdir()):
         if path.is_file():
@@ -241,6 +247,24 @@ def licenses(pipeline: str = "default", json: bool = False) -> None:
     _say(as_json(items) if json else as_text(items))
 
 
+def forget(built: Positional[Path]) -> None:
+    """Remove all that was made of a build's photo and voice from the store. Your own files stay.
+
+    Args:
+        built: The folder that `build` wrote.
+    """
+    from digitalme import product
+    from digitalme.forget import forget as removed
+
+    found = product.Built.read(built)
+    gone = removed(found.store, found.keys.values())
+    shutil.rmtree(built / "run")
+    _say(f"removed {gone.artifacts} artifacts of {gone.runs} runs, {gone.bytes:,} bytes, from {found.store.root}")
+    if gone.left:
+        raise DigitalMeError("still there: " + ", ".join(gone.left))
+    _say(f"searched the store: nothing of it is left. What was handed over stays in {built}")
+
+
 def verify(file: Positional[Path]) -> None:
     """Tell what is true of a file: its signature, its watermark. Exit code 1 where it was tampered with.
 
@@ -270,6 +294,7 @@ COMMANDS: dict[str, Any] = {
     "doctor": doctor,
     "licenses": licenses,
     "verify": verify,
+    "forget": forget,
 }
 
 

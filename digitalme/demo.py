@@ -11,6 +11,7 @@ DEMO_WORDS = (
     "Hello! A moment ago I was only a photograph. Now I can move my lips, blink, and speak with my own voice. "
     "Maybe we will meet again."
 )
+DEMO_CONSENT = "NASA's portrait of Eileen Collins, in the public domain; a synthetic voice. For demonstration."
 
 
 def demo_photo() -> Path:

@@ -40,7 +40,8 @@ IN_WHEELS = (
 """The part of a name before the colon is the distribution that brings it."""
 
 _FREE = re.compile(
-    r"\b(MIT|BSD|Apache|ISC|PSF|Python Software Foundation|HPND|MIT-CMU|CC0|Zlib|Unlicense|Public Domain|Boost Software License)\b"
+    r"\b(MIT|BSD|Apache|ISC|PSF|Python Software Foundation|HPND|MIT-CMU|CC0|Zlib|Unlicense|Public Domain)\b"
+    r"|\bBoost Software License|\bTOST\b"
     r"|\bCC[- ]BY([- ]4\.0)?$|free for any use",
     re.IGNORECASE,
 )

@@ -11,9 +11,9 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from digitalme.paths import config as config_path
 from digitalme.pipeline import Pipeline, read_pipeline
 from digitalme.run import Given, Run, run
 from digitalme.store import Store, default_root
+from digitalme.trust.consent import Consent, consent_for
 
 LARGEST_PHOTO = 100 * 2**20
 
@@ -41,6 +42,10 @@ class How:
     use: Mapping[str, Path] = field(default_factory=dict)
     """Artifact to a file, or a folder, that takes its place."""
     on_event: Listener = lambda event: None
+    consent: str = ""
+    """Words or a JSON file: who is in the photo, and what they agreed to."""
+    ask: Callable[[str], str] | None = None
+    """Puts a question to a person; None where nobody is there."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +134,9 @@ def build(selfie: Path, voice: Path | None, say: str, out: Path, how: How) -> Ru
     with writing_to(out) as drafts:
         given = sources_of(selfie, voice, say)
         pipeline, store = read_pipeline(how.pipeline), Store(how.store or default_root())
+        consent = consent_for(given["photo"].data, how.consent, store.root, how.ask)
+        if consent is not None and any(node.stage.name == "export" for node in pipeline.nodes.values()):
+            how = replace(how, settings=merged({"export": {"consent": consent.digest}}, how.settings))
         configs = pipeline.configs(how.settings)
         given |= _replaced(pipeline, store, given, configs, how)
         wanted = [how.until] if how.until else _handed_over(pipeline, given)
@@ -145,7 +153,7 @@ def build(selfie: Path, voice: Path | None, say: str, out: Path, how: How) -> Ru
         from digitalme.report import write_report
 
         copy_outputs(done, drafts)
-        write_links(done, drafts / "run", how)
+        write_links(done, drafts / "run", how, consent)
         write_report(done, drafts / "report.html", selfie.stem)
     return done
 
@@ -216,7 +224,7 @@ def copy_outputs(done: Run, folder: Path) -> None:
                 shutil.copyfile(path, folder / path.name)
 
 
-def write_links(done: Run, folder: Path, how: How) -> None:
+def write_links(done: Run, folder: Path, how: How, consent: Consent | None) -> None:
     """run/: a link to each stage's artifact, and run.json."""
     folder.mkdir()
     for link in sorted(done.folder.iterdir()):
@@ -228,6 +236,7 @@ def write_links(done: Run, folder: Path, how: How) -> None:
         "run": str(done.folder),
         "settings": how.settings,
         "keys": done.keys,
+        "consent": {**asdict(consent), "sha256": consent.digest} if consent else None,
     }
     (folder / "run.json").write_text(json.dumps(about, indent=1, default=str) + "\n", encoding="utf-8")
 

@@ -32,6 +32,16 @@ class ProgressBar:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._bars.stop()
 
+    def ask(self, question: str) -> str:
+        """Put a question to the person at the terminal, with the bars out of the way."""
+        self._bars.stop()
+        try:
+            return self._bars.console.input(question + "> ", markup=False)
+        except EOFError:
+            return ""
+        finally:
+            self._bars.start()
+
     def __call__(self, event: Event) -> None:
         name = event.artifact
         if name not in self._tasks:

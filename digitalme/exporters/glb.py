@@ -182,7 +182,8 @@ def to_gltf(
 
     about = {"name": avatar.name, "look": avatar.look, "about": avatar.about}
     document = {
-        "asset": {"version": "2.0", "generator": "digitalme"},
+        "asset": {"version": "2.0", "generator": "digitalme"}
+        | ({"extras": {"consent_sha256": config.consent}} if config.consent else {}),
         "scene": 0,
         "scenes": [{"name": "Armature", "nodes": [0, *range(first_mesh, len(nodes))], "extras": {"digitalme": about}}],
         "nodes": nodes,

@@ -35,6 +35,9 @@ class ExportConfig:
     clip_seconds: float = 60.0
     """So much of a longer performance goes into the file; performance.json has it all."""
 
+    consent: str = ""
+    """Digest of the consent record (digitalme.trust.consent), written into the file's asset.extras."""
+
     def __post_init__(self) -> None:
         for name in self.formats:
             _one_of("format", name, FORMATS)

@@ -28,9 +28,10 @@ OUTPUTS = {
     "performance.json",
     "portrait.png",
     "report.html",
+    "scorecard.json",
     "run",
 }
-STAGES = ["portrait", "likeness", "avatar", "speech", "performance", "exports", "frames", "video"]
+STAGES = ["portrait", "likeness", "avatar", "speech", "performance", "exports", "frames", "video", "scorecard"]
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def test_everything_is_there(reference):
     assert {path.name for path in reference.out.iterdir()} == OUTPUTS
     assert (reference.out / "avatar.glb").stat().st_size < 15 * 2**20
     links = sorted(path.name for path in (reference.out / "run").iterdir() if path.is_symlink())
-    assert [name.partition("-")[0] for name in links] == ["00", "00"] + [f"{n:02d}" for n in range(1, 9)]
+    assert [name.partition("-")[0] for name in links] == ["00", "00"] + [f"{n:02d}" for n in range(1, 10)]
     assert (
         json.loads((reference.out / "run" / "01-encode_photo" / "artifact.json").read_text())["stage"] == "encode_photo"
     )
@@ -120,19 +121,19 @@ def test_second_build_makes_nothing_and_gives_the_same(reference, tmp_path, monk
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from digitalme.demo import demo_photo, demo_voice
+from digitalme.demo import DEMO_CONSENT, demo_photo, demo_voice
 from digitalme.product import How, build, look_settings
 out, where = Path(sys.argv[1]), sys.argv[2]
 def listener(event):
     if event.artifact == where and event.what in ("progress", "finished", "cached"):
         os.kill(os.getpid(), signal.SIGKILL)
 voice, words = demo_voice()
-build(demo_photo(), voice, words, out, How(settings=look_settings("photo"), on_event=listener))
+build(demo_photo(), voice, words, out, How(settings=look_settings("photo"), consent=DEMO_CONSENT, on_event=listener))
 """
 
 
 def test_killed_in_each_stage_and_resumed(reference, tmp_path):
-    """One store through eight kills, one in each stage; then the files are those of an undisturbed build."""
+    """One store through nine kills, one in each stage; then the files are those of an undisturbed build."""
     store, out = tmp_path / "store", tmp_path / "demo"
     for stage in STAGES:
         process = start("-c", KILLED, out, stage, store=store)
@@ -177,6 +178,8 @@ def test_show_and_eval(reference, monkeypatch, capsys):
     shown = capsys.readouterr().out
     assert "albedo.png" in shown
     assert (reference.out / "run" / "preview-likeness.png").is_file()
+    assert main(["eval", str(reference.out), "--quiet"]) == 0
+    assert "fit_rms" in capsys.readouterr().out
 
 
 def test_use_an_edited_picture(reference, tmp_path, monkeypatch):

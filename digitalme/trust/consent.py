@@ -1,0 +1,112 @@
+"""Who is in the photo, and who agreed to what: a record beside the store's artifacts, known by the photo's digest.
+
+Its own digest goes into the run's record and into the exported avatar (glTF asset.extras), so that a file can be
+traced to the words that were agreed to without carrying them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from digitalme.errors import InputError
+
+QUESTION = """This makes a speaking likeness of the person in the photo. That needs the person's agreement.
+Who is it, and what did they agree to? (For example: "It is me, for my own use.")
+"""
+
+
+@dataclass(frozen=True)
+class Consent:
+    """What was said about a photo's person. `subject` and `signed` come from a JSON record, where one was given."""
+
+    statement: str
+    given: str
+    """When it was recorded, UTC."""
+    photo: str
+    """SHA-256 of the photo's bytes."""
+    subject: str = ""
+    signed: str = ""
+    """A signature made elsewhere, kept as it came; it is not checked here."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what was said, by whom and about which photo, for files that refer to it. The time is left out:
+        the same words give the same files."""
+        said = {name: value for name, value in asdict(self).items() if name != "given"}
+        return hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def consent_for(photo: bytes, said: str, root: Path, ask: Callable[[str], str] | None) -> Consent | None:
+    """The record of a photo: what is said now (words, or a JSON file), else what was recorded, else the answer.
+
+    `ask` puts the question to a person; None where nobody is there. Without an answer there is no record, and None is
+    returned. Raises InputError for a record that cannot be used.
+    """
+    digest = hashlib.sha256(photo).hexdigest()
+    path = _path(root, digest)
+    if said.strip():
+        return _kept(_from_words(said, digest), path)
+    if path.is_file():
+        return _read(path, digest)
+    answer = ask(QUESTION).strip() if ask is not None else ""
+    return _kept(_from_words(answer, digest), path) if answer else None
+
+
+def forget_consent(photo: bytes, root: Path) -> bool:
+    """Remove a photo's record; whether there was one."""
+    path = _path(root, hashlib.sha256(photo).hexdigest())
+    known = path.is_file()
+    path.unlink(missing_ok=True)
+    return known
+
+
+def _path(root: Path, digest: str) -> Path:
+    return root / "consent" / f"{digest}.json"
+
+
+def _from_words(said: str, digest: str) -> Consent:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    if not said.strip().endswith(".json"):
+        return Consent(said.strip(), now, digest)
+    path = Path(said.strip())
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+        record = {name: str(about.get(name, "")) for name in ("statement", "subject", "signed")}
+    except OSError as error:
+        raise InputError(f"--consent {path}: cannot be read ({error.strerror})") from None
+    except (ValueError, AttributeError) as error:
+        raise InputError(
+            f"--consent {path}: not a JSON record ({error}); expected statement, subject, signed"
+        ) from None
+    if not record["statement"]:
+        raise InputError(f"--consent {path}: holds no 'statement' of what was agreed to")
+    return Consent(record["statement"], now, digest, record["subject"], record["signed"])
+
+
+def _read(path: Path, digest: str) -> Consent:
+    try:
+        consent = Consent(**json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path}: not readable ({error}); give --consent again") from None
+    if consent.photo != digest:
+        raise InputError(f"{path}: is the record of another photo; give --consent again")
+    return consent
+
+
+def _kept(consent: Consent, path: Path) -> Consent:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle, draft = tempfile.mkstemp(dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(asdict(consent), file, indent=1, ensure_ascii=False)
+        os.replace(draft, path)
+    finally:
+        Path(draft).unlink(missing_ok=True)
+    return consent
