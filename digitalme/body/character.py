@@ -46,8 +46,8 @@ def _side(side: str, letter: str) -> list[tuple[str, str, tuple[str, ...]]]:
     return [(name, parent, tuple(f"{s}.{letter}" for s in sources)) for name, parent, sources in arm + leg]
 
 
-HUMANOID: list[tuple[str, str | None, tuple[str, ...]]] = [
-    ("Hips", None, ("root", "pelvis.L", "pelvis.R", "spine05")),
+HUMANOID: list[tuple[str, str, tuple[str, ...]]] = [
+    ("Hips", "", ("root", "pelvis.L", "pelvis.R", "spine05")),
     ("Spine", "Hips", ("spine04", "spine03")),
     ("Spine1", "Spine", ("spine02",)),
     ("Spine2", "Spine1", ("spine01",)),
@@ -59,7 +59,7 @@ HUMANOID: list[tuple[str, str | None, tuple[str, ...]]] = [
     *_side("Left", "L"),
     *_side("Right", "R"),
 ]
-"""(joint, parent, the model's joints whose skin weights it takes over), parents first."""
+"""(joint, parent or "", the model's joints whose skin weights it takes over), parents first."""
 
 JOINT_NAMES = tuple(name for name, _, _ in HUMANOID)
 
@@ -243,7 +243,8 @@ def plain_eye_texture(iris: tuple[int, int, int] = (92, 74, 56), size: int = 256
 
 
 def _gray(color: tuple[float, ...]) -> tuple[float, float, float, float]:
-    return (*map(float, color[:3]), 1.0)
+    red, green, blue = map(float, color[:3])
+    return red, green, blue, 1.0
 
 
 def base_avatar(
@@ -342,4 +343,5 @@ def _neck_color(head: Part, body: Part, albedo: np.ndarray) -> tuple[float, floa
     uv = head.uvs[edge]
     size = np.array(albedo.shape[1::-1])
     column, row = np.clip((np.stack([uv[:, 0], 1 - uv[:, 1]], 1) * size).astype(int), 0, size - 1).T
-    return tuple(float(value) / 255 for value in np.median(albedo[row, column, :3], axis=0))
+    red, green, blue = (float(value) / 255 for value in np.median(albedo[row, column, :3], axis=0))
+    return red, green, blue

@@ -47,7 +47,7 @@ class Chunk:
 
     def view(self, data: bytes, target: int | None = None) -> int:
         self.data += b"\0" * (-len(self.data) % 4)
-        view = {"buffer": 0, "byteOffset": len(self.data), "byteLength": len(data)}
+        view: dict = {"buffer": 0, "byteOffset": len(self.data), "byteLength": len(data)}
         self.views.append(view | ({"target": target} if target else {}))
         self.data += data
         return len(self.views) - 1
@@ -58,7 +58,7 @@ class Chunk:
         """An accessor of these values, (n,) or (n, width). `bounds` adds the min and max that positions must have."""
         values = np.ascontiguousarray(values)
         component = next(code for code, dtype in _COMPONENTS.items() if values.dtype == dtype)
-        accessor = {"bufferView": self.view(values.tobytes(), target), "componentType": component}
+        accessor: dict = {"bufferView": self.view(values.tobytes(), target), "componentType": component}
         accessor |= {"count": len(values), "type": kind}
         if normalized:
             accessor["normalized"] = True
@@ -142,7 +142,8 @@ def to_gltf(
             textures.append({"sampler": 0, "source": len(images) - 1})
         texture_index[key] = len(textures) - 1
 
-    materials, material_index = [], {}
+    materials: list[dict] = []
+    material_index: dict[Material, int] = {}
     for mesh in avatar.meshes:
         if mesh.material not in material_index:
             material_index[mesh.material] = len(materials)
@@ -233,7 +234,7 @@ def _material(material: Material, texture_index: dict[str, int]) -> dict:
     }
     if material.texture is not None:
         surface["baseColorTexture"] = {"index": texture_index[material.texture]}
-    out = {"name": material.name, "pbrMetallicRoughness": surface}
+    out: dict = {"name": material.name, "pbrMetallicRoughness": surface}
     if material.normal_texture is not None:
         out["normalTexture"] = {"index": texture_index[material.normal_texture]}
     if material.alpha_mode != "OPAQUE":
@@ -272,7 +273,7 @@ def _mesh(chunk: Chunk, mesh: AvatarMesh, material: int) -> dict:
         attributes["TANGENT"] = chunk.add(tangents(mesh), "VEC4", 34962)
     faces = mesh.faces.reshape(-1).astype(np.uint16 if count <= 65535 else np.uint32)
     primitive = {"attributes": attributes, "indices": chunk.add(faces, "SCALAR", 34963), "material": material}
-    out = {"name": mesh_name(mesh.name), "primitives": [primitive], "extras": {"digitalme": {"name": mesh.name}}}
+    out: dict = {"name": mesh_name(mesh.name), "primitives": [primitive], "extras": {"digitalme": {"name": mesh.name}}}
     if mesh.morphs:
         primitive["targets"] = [{"POSITION": chunk.add_morph(morph, count)} for morph in mesh.morphs.values()]
         out["weights"] = [0.0] * len(mesh.morphs)
@@ -385,7 +386,7 @@ def read_accessor(document: dict, data: bytes, index: int) -> np.ndarray:
         )
         values[rows[:, 0]] = read(what["bufferView"], sparse["count"], dtype, width, what.get("byteOffset", 0))
     if accessor.get("normalized"):
-        values = np.maximum(values.astype(np.float32) / np.iinfo(dtype).max, -1)
+        values = np.maximum(values.astype(np.float32) / float(np.iinfo(dtype.name).max), -1)
     return values[:, 0] if width == 1 else values
 
 

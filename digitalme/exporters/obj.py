@@ -35,8 +35,8 @@ def write_obj(avatar: Avatar, path: Path, config: ExportConfig = DEFAULT) -> lis
         files.append(file)
     blocks = []
     for material in dict.fromkeys(mesh.material for mesh in ready.meshes):
-        red, green, blue, alpha = material.base_color
-        block = [f"newmtl {_identifier(material.name)}", f"Kd {red:.4f} {green:.4f} {blue:.4f}", f"d {alpha:.4f}"]
+        red, green, blue, opacity = material.base_color
+        block = [f"newmtl {_identifier(material.name)}", f"Kd {red:.4f} {green:.4f} {blue:.4f}", f"d {opacity:.4f}"]
         block += [f"Ns {2 / max(material.roughness, 0.1) ** 4 - 2:.1f}", "illum 2"]
         if material.texture is not None:
             block.append(f"map_Kd {texture_files[material.texture]}")

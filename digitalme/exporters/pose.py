@@ -119,8 +119,8 @@ def _goal_rotations(skeleton: Skeleton, pose: str) -> dict[str, Float[np.ndarray
         for finger in ("Index", "Middle", "Ring", "Pinky", "Thumb"):
             parent, turned = hand, arm
             share = 1.0 if finger == "Thumb" else _FINGER_CURL
-            for bone in range(1, 5):
-                name = f"{prefix}Hand{finger}{bone}"
+            for number in range(1, 5):
+                name = f"{prefix}Hand{finger}{number}"
                 bend = Rotation.from_matrix(parent.T @ bind[name][:3, :3]).as_rotvec()
                 turned = turned @ Rotation.from_rotvec(share * bend).as_matrix()
                 goal[name], parent = turned, bind[name][:3, :3]
