@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shutil
 import subprocess
+import sys
 
 from digitalme.audio.ipa import arpabet
 from digitalme.audio.words import pronunciations, spoken_words
 
 Ways = tuple[tuple[str, ...], ...]
-_ESPEAK_NAMES = {"zh": "cmn", "cmn": "cmn", "yue": "yue"}
+_ESPEAK_NAMES = {"zh": "cmn", "zh-cn": "cmn", "zh-tw": "cmn"}
+_PIPERS = """
+import sys
+from piper.phonemize_espeak import EspeakPhonemizer
+sentences = EspeakPhonemizer().phonemize(sys.argv[1], sys.argv[2])
+sys.stdout.buffer.write(" ".join("".join(sentence) for sentence in sentences).encode())
+"""
 _SPELT_OUT = ("tʃˈaɪniːz", "dʒˈapəniːz", "lˈɛtə", "lˈe̞tə")  # espeak-ng names letters that it cannot read, in English
 
 
@@ -25,10 +33,13 @@ def say_how(text: str, language: str) -> list[tuple[str, Ways]] | None:
         return [(word, pronunciations(word)) for word in spoken_words(text)]
     if not text.strip():
         return []
-    ipa = _phonemize(text, _ESPEAK_NAMES.get(base, base))
+    voice = _ESPEAK_NAMES.get(language.lower(), language.lower())
+    ipa = _phonemize(text, voice) or _phonemize(text, base)
     if ipa is None or any(mark in ipa for mark in _SPELT_OUT):
         return None
     ipa = re.sub(r"\([a-z-]+\)", " ", ipa)  # espeak-ng's marks for a change of language
+    if voice.startswith("cmn"):
+        ipa = re.sub("(?<=[ptkɕsʂ])h", "", ipa)  # aspiration
     words = [(word, tuple(phone for phone, _, _ in arpabet(word))) for word in re.split(r"[\s,.;:!?¿¡\"“”]+", ipa)]
     said = [(word, (way,)) for word, way in words if way]
     written = re.findall(r"[^\W_]+(?:['’][^\W_]+)*", text)
@@ -38,15 +49,13 @@ def say_how(text: str, language: str) -> list[tuple[str, Ways]] | None:
 
 
 def _phonemize(text: str, voice: str) -> str | None:
-    try:
-        from piper.phonemize_espeak import EspeakPhonemizer
-    except ModuleNotFoundError:
-        program = shutil.which("espeak-ng")
-        if not program:
-            return None
-        said = subprocess.run([program, "-q", "--ipa", "-v", voice, "--", text], capture_output=True, text=True)
-        return said.stdout if said.returncode == 0 else None
-    try:
-        return " ".join("".join(sentence) for sentence in EspeakPhonemizer().phonemize(voice, text))
-    except RuntimeError:  # a language that espeak-ng does not have
+    """IPA by espeak-ng as a program of its own (it is GPL): the one in the package piper-tts, which knows more
+    scripts, else the system's."""
+    if importlib.util.find_spec("piper"):
+        command = [sys.executable, "-c", _PIPERS, voice, text]
+    elif program := shutil.which("espeak-ng"):
+        command = [program, "-q", "--ipa", "-v", voice, "--", text]
+    else:
         return None
+    said = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
+    return said.stdout if said.returncode == 0 else None

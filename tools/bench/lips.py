@@ -1,6 +1,7 @@
 """Lip-sync bench: phones found in synthesised speech against the synthesiser's own times, clean and in pink noise.
 
     python tools/bench/lips.py [--sentences 40] [--snr 10] [--methods ours_text ours_sound ...]
+    python tools/bench/lips.py --languages      # espeak-ng's German, French, Spanish, Russian, Japanese, Mandarin
 
 Sentences: Harvard lists 1 to 4 (IEEE 1969). Voices: flite slt, rms, awb; espeak-ng en-us+f4, en+m7; piper joe where
 the extra [tts] is installed. A star marks a voice that the phone network was trained on (by other sentences).
@@ -11,9 +12,11 @@ from __future__ import annotations
 
 import argparse
 import time
+import tomllib
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from digitalme.stages.encode_speech import EncodeSpeechConfig, encode_speech
@@ -50,6 +53,7 @@ VOICES: dict[str, Callable[[str], Voice]] = {
     "espeak gb+m7": lambda text: synthesis.say_with_espeak(text, "en+m7"),
     "piper joe*": synthesis.say_with_piper,
 }
+FOREIGN: dict[str, list[str]] = tomllib.loads((Path(__file__).parent / "sentences.toml").read_text(encoding="utf-8"))
 Phones = tuple[TimedLabel, ...]
 
 
@@ -93,7 +97,10 @@ def measure(job: tuple[str, int, float, tuple[str, ...]]) -> list[tuple] | None:
     """(voice, clean or noise, method, score, seconds spent per second of sound) of each method on one sentence."""
     name, number, snr, methods = job
     try:
-        said = VOICES[name](SENTENCES[number])
+        if name in FOREIGN:
+            said = replace(synthesis.say_with_espeak(FOREIGN[name][number], name), language=name)
+        else:
+            said = VOICES[name](SENTENCES[number])
     except DigitalMeError:
         return None
     sound = resample(said.samples, said.rate, ANALYSIS_RATE)
@@ -116,7 +123,11 @@ def main() -> None:
     parser.add_argument("--snr", type=float, default=10.0)
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
     parser.add_argument("--voices", nargs="+", choices=list(VOICES), default=list(VOICES))
+    parser.add_argument("--languages", action="store_true")
     options = parser.parse_args()
+    if options.languages:
+        options.voices, options.sentences = list(FOREIGN), min(options.sentences, 10)
+        options.methods = [method for method in options.methods if method.startswith("ours")]
     jobs = [(v, n, options.snr, tuple(options.methods)) for v in options.voices for n in range(options.sentences)]
     with ProcessPoolExecutor(2) as pool:
         rows = [row for found in pool.map(measure, jobs, chunksize=4) if found for row in found]
