@@ -1,7 +1,7 @@
 """The OpenGL twin of scene.py: `GlScene` takes the same drawables and makes the same picture, within a few levels.
 
 It is for machines with a GPU (moderngl, EGL, no window). Two contexts in one process draw garbage with some drivers, so
-there is one, and it belongs to the thread that made it. The shader repeats shading.py line by line.
+there is one, and it belongs to the thread that made it. The shader repeats raster.py's surfaces line by line.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ vec3 lit(vec3 n, vec3 t, vec3 v, vec3 albedo, float occlusion, float visible) {
     }
     float grazing = 1.0 - max(dot(n, v), 0.0), rim = grazing * grazing;
     rim = model == 2 ? 0.0 : rim * rim * 0.10 * occlusion * min(specular * 4.0, 1.0);
-    float keep = soft_part * (0.55 + 0.45 * occlusion), part = 1.0 - soft_part;
+    float keep = soft_part * (0.40 + 0.50 * occlusion + 0.12 * visible), part = 1.0 - soft_part;
     vec3 c = albedo * (d * part + keep) + (s + rim * ambient[1]) * part;
     return c * 1.1 / (1.0 + 0.1 * c);
 }

@@ -16,10 +16,10 @@ import numpy as np
 from jaxtyping import Float, Float32, Int, UInt8
 
 from digitalme.artifacts import Camera
-from digitalme.rendering import raster, shading
+from digitalme.rendering import raster
 from digitalme.spaces import srgb_to_linear
 
-MODELS = {"unlit": shading.UNLIT, "lit": shading.LIT, "hair": shading.HAIR, "eye": shading.EYE, "toon": shading.TOON}
+MODELS = {"unlit": raster.UNLIT, "lit": raster.LIT, "hair": raster.HAIR, "eye": raster.EYE, "toon": raster.TOON}
 BLENDS = {"opaque": raster.OPAQUE, "mask": raster.MASK, "blend": raster.BLEND}
 SKIP = 2  # in the table's column of culling: the drawable is hidden
 
@@ -349,12 +349,12 @@ def _pack_textures(drawables: list[Drawable]) -> tuple[np.ndarray, np.ndarray, l
 
 def lamp_tables(lighting: Lighting, rotation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Lamps and ambient light for the kernels, turned into the camera frame."""
-    lamps = np.zeros((max(len(lighting.lamps), 1), shading.LAMP_COLUMNS), np.float32)
+    lamps = np.zeros((max(len(lighting.lamps), 1), raster.LAMP_COLUMNS), np.float32)
     for row, lamp in zip(lamps, lighting.lamps, strict=False):
         direction = rotation @ np.asarray(lamp.direction, np.float32)
         row[:3] = direction / np.linalg.norm(direction)
         row[3:6], row[6] = lamp.color, lamp.key
-    ambient = np.zeros((shading.AMBIENT_ROWS, 3), np.float32)
+    ambient = np.zeros((raster.AMBIENT_ROWS, 3), np.float32)
     ambient[0] = rotation @ np.array([0, 1, 0], np.float32)
     ambient[1:] = lighting.sky, lighting.ground, lighting.toon_shadow, lighting.toon_dark
     return lamps, ambient

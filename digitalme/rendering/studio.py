@@ -26,7 +26,7 @@ RIM_LEFT = (-0.80, 0.45, -0.75)
 RIM_RIGHT = (0.85, 0.35, -0.65)
 
 SURFACES = {
-    "skin": Surface("lit", specular=0.30, roughness=0.52, wrap=0.40, soft=0.45, scatter=0.25),
+    "skin": Surface("lit", specular=0.30, roughness=0.52, wrap=0.38, soft=0.34, scatter=0.25),
     "eye": Surface("eye", specular=1.0, roughness=0.22, wrap=0.5, soft=0.40),
     "teeth": Surface("lit", specular=0.5, roughness=0.32, wrap=0.5, soft=0.45),
     "tongue": Surface("lit", specular=0.35, roughness=0.40, wrap=0.5, soft=0.40),
@@ -193,7 +193,7 @@ class Studio:
             return np.full((len(mesh.positions), 2), 0.5, np.float32)
         lips = self._lip_depth()
         fade = 0.20 + 0.80 * np.exp(-np.clip(lips - mesh.positions[:, 2] - 0.006, 0, None) / 0.022)
-        power = {"teeth": 0.35, "tongue": 0.4}.get(mesh.material.kind, 1.0)
+        power = {"teeth": 0.22, "tongue": 0.4}.get(mesh.material.kind, 1.0)
         return np.repeat((fade**power)[:, None], 2, 1).astype(np.float32)
 
     def _lip_depth(self) -> float:
@@ -235,7 +235,7 @@ def studio_lighting(camera: Camera) -> Lighting:
 
     return Lighting(
         (
-            lamp(KEY, (0.98, 0.90, 0.82), key=True),
+            lamp(KEY, (1.06, 0.98, 0.89), key=True),
             lamp(FILL, (0.20, 0.22, 0.26)),
             lamp(RIM_LEFT, (0.34, 0.36, 0.40)),
             lamp(RIM_RIGHT, (0.30, 0.27, 0.24)),

@@ -21,8 +21,8 @@ MAP_SIZE = 320
 REACH = 0.30
 """Metres around the middle of the head that the depth maps cover; vertices outside see everything."""
 BIAS = 0.004
-LAMP_SHARPNESS = 14.0
-"""Of the lobe exp(k (cos - 1)) around a lamp's direction: 14 is a soft box some 45 degrees wide."""
+LAMP_SHARPNESS = 20.0
+"""Of the lobe exp(k (cos - 1)) around a lamp's direction: 20 is a soft box some 35 degrees wide."""
 
 
 @dataclass(frozen=True)
