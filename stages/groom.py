@@ -8,7 +8,7 @@ import numpy as np
 
 from digitalme.artifacts import Avatar, Likeness, Portrait
 from digitalme.body.character import base_avatar
-from digitalme.body.eyes import with_eyes
+from digitalme.body.eyes import WHITE, with_eyes
 from digitalme.body.garment import OUTFITS, dress
 from digitalme.body.glasses import glasses_mesh
 from digitalme.body.hair_cards import HAIR_STYLES, card_meshes, paint_cap, paint_curls
@@ -21,10 +21,11 @@ from digitalme.body.model import load_body
 from digitalme.body.moe import MoeColors, MoeStyle, moe_avatar
 from digitalme.body.moe_hair import moe_hair, paint_moe_hair
 from digitalme.body.moe_paint import drawn_cloth, drawn_hair
-from digitalme.body.mouth import settle_mouth, with_mouth
+from digitalme.body.mouth import ENAMEL, settle_mouth, with_mouth
 from digitalme.body.reshape import reshape
 from digitalme.body.scalp import build_scalp
 from digitalme.errors import InputError
+from digitalme.imaging.shades import enamel, eye_white
 
 LOOKS = ("studio", "photo", "moe")
 
@@ -80,7 +81,8 @@ def _lifelike(portrait: Portrait, likeness: Likeness, config: GroomConfig, trait
     if portrait.traits.get("glasses", 0.0) > 0.5:
         eyes = np.stack([vertices[model.parts[f"eye_{side}"].vertex_ids].mean(0) for side in ("left", "right")])
         hair.append(glasses_mesh(vertices, eyes))
-    avatar = with_mouth(with_eyes(reshape(avatar, vertices), portrait.iris_color))
+    avatar = with_eyes(reshape(avatar, vertices), portrait.iris_color, eye_white(portrait) or WHITE)
+    avatar = with_mouth(avatar, enamel(portrait) or ENAMEL)
     avatar = dress(avatar, vertices, config.outfit, cloth_colors(portrait))
     about = avatar.about | {"hair_style": style}
     return replace(avatar, meshes=avatar.meshes + tuple(hair), textures=avatar.textures | textures, about=about)

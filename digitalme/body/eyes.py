@@ -19,6 +19,9 @@ IRIS_RADIUS = 0.0058
 """Metres; adults differ by under 0.4 mm: set, not measured. The model's eyeballs are too big (16 mm)."""
 
 
+WHITE = (0.93, 0.92, 0.91)
+
+
 def iris_share(eyeball: Float[np.ndarray, "n 3"]) -> float:
     """The iris's radius on the eye disc (0..1) for an eyeball of these vertices."""
     ball_radius = np.ptp(eyeball[:, 0]) / 2
@@ -26,11 +29,15 @@ def iris_share(eyeball: Float[np.ndarray, "n 3"]) -> float:
 
 
 def paint_eye(
-    iris: tuple[float, float, float], radius: float, size: int = 512, pupil: float = 0.42
+    iris: tuple[float, float, float],
+    radius: float,
+    size: int = 512,
+    pupil: float = 0.42,
+    white: tuple[float, float, float] = WHITE,
 ) -> UInt8[np.ndarray, "s s 3"]:
     """An eye disc: fibres, collarette, dark limbus, pupil, a sclera that reddens outward.
 
-    `iris` is sRGB in 0..1, `radius` the iris's share of the disc, `pupil` its share of the iris.
+    `iris` and `white` are sRGB in 0..1, `radius` the iris's share of the disc, `pupil` its share of the iris.
     """
     axis = (np.arange(size) + 0.5) / size * 2 - 1
     x, y = np.meshgrid(axis, axis)
@@ -46,9 +53,8 @@ def paint_eye(
     fibres /= fibres.std()
     lines = fibres[((angle + np.pi) / (2 * np.pi) * len(turn)).astype(int) % len(turn)]
 
-    white = np.array([0.93, 0.92, 0.91])
     redness = 0.25 * np.clip((out - 0.55) / 0.5, 0, 1)[..., None]
-    picture = white * (1 - redness) + np.array([0.85, 0.62, 0.58]) * redness
+    picture = np.array(white) * (1 - redness + np.array([0.91, 0.67, 0.64]) * redness)
 
     color = np.clip(np.asarray(iris), 0.06, 0.9)
     tint = color * (1.12 + 0.24 * (lines * np.clip(r, 0, 1))[..., None])
@@ -86,12 +92,12 @@ def lash_uvs(mesh: AvatarMesh) -> Float[np.ndarray, "v 2"]:
     return uvs
 
 
-def with_eyes(avatar: Avatar, iris: tuple[float, float, float]) -> Avatar:
-    """The avatar with painted irises of colour `iris` (sRGB 0..1) and lashes of single strokes."""
+def with_eyes(avatar: Avatar, iris: tuple[float, float, float], white: tuple[float, float, float] = WHITE) -> Avatar:
+    """The avatar with painted irises of colour `iris` and whites of colour `white` (sRGB 0..1), and single lashes."""
     radius = iris_share(avatar.mesh("eye_left").positions)
     lashes = avatar.mesh("lashes")
     material = replace(lashes.material, base_color=(1.0,) * 4, texture="lashes", alpha_mode="BLEND", alpha_cutoff=0.03)
     groomed = replace(lashes, uvs=lash_uvs(lashes), material=material)
     meshes = tuple(groomed if mesh is lashes else mesh for mesh in avatar.meshes)
-    textures = avatar.textures | {"eye": paint_eye(iris, radius), "lashes": paint_lashes()}
+    textures = avatar.textures | {"eye": paint_eye(iris, radius, white=white), "lashes": paint_lashes()}
     return replace(avatar, meshes=meshes, textures=textures)

@@ -22,6 +22,9 @@ _PLACES = {  # part -> (up, forward), metres relative to the template's place un
     "tongue": (-0.0115, -0.0110),
 }
 _ARCH_RADIUS = 0.036
+_UPPER_LENGTH = 1.15
+"""The stock upper teeth end 3 mm too high: a toothy smile showed a dark gap above the lower lip."""
+ENAMEL = (0.95, 0.92, 0.86)
 
 
 def inner_lip_vertices(model: BodyModel) -> np.ndarray:
@@ -38,6 +41,8 @@ def settle_mouth(vertices: Float[np.ndarray, "vertices 3"], model: BodyModel) ->
     for part, (up, forward) in _PLACES.items():
         ids = model.parts[part].vertex_ids
         place = (model.template[ids] - there) * np.array([widening, 1, 1])
+        if part == "teeth_upper":
+            place[:, 1] = place[:, 1].max() - _UPPER_LENGTH * (place[:, 1].max() - place[:, 1])
         settled[ids] = place + here + np.array([0, up, forward])
 
     skin = np.union1d(model.parts["head"].vertex_ids, model.parts["mouth_cavity"].vertex_ids)
@@ -47,20 +52,22 @@ def settle_mouth(vertices: Float[np.ndarray, "vertices 3"], model: BodyModel) ->
     return settled
 
 
-def paint_teeth(width: int = 512, height: int = 64) -> UInt8[np.ndarray, "h w 4"]:
+def paint_teeth(
+    color: tuple[float, float, float] = ENAMEL, width: int = 512, height: int = 64
+) -> UInt8[np.ndarray, "h w 4"]:
     """The arch unrolled: left molars to right molars along u; the upper half of the picture is the upper row."""
     u = (np.arange(width) + 0.5) / width * 2 - 1
     v = (np.arange(height) + 0.5) / height
     edges = np.array([0, 0.088, 0.165, 0.25, 0.345, 0.45, 0.60, 0.78, 1.0])
     edges = np.r_[-edges[:0:-1], edges]
     gap = np.abs(u[:, None] - edges).min(1)
-    line = 1 - 0.42 * smoothstep(0.012, 0.0, gap)
+    line = 1 - 0.30 * smoothstep(0.012, 0.0, gap)
     row = np.where(v < 0.5, v * 2, 2 - v * 2)  # 0 at the gum, 1 at the biting edge
-    enamel = np.array([0.95, 0.92, 0.86])
+    enamel = np.array(color)
     gum = smoothstep(0.30, 0.16, row[:, None] - 0.10 * smoothstep(0.05, 0.0, gap)[None])[..., None]
     picture = enamel * (line[None, :, None] * (0.90 + 0.10 * smoothstep(1.0, 0.6, row))[:, None, None])
-    picture = picture * (1 - gum) + np.array([0.62, 0.30, 0.29]) * gum
-    depth = 1 - 0.75 * smoothstep(0.45, 1.0, np.abs(u))
+    picture = picture * (1 - gum) + np.array([0.65, 0.33, 0.34]) * enamel * gum
+    depth = 1 - 0.85 * smoothstep(0.20, 0.80, np.abs(u))
     return to_rgba(picture * depth[None, :, None])
 
 
@@ -71,8 +78,11 @@ def paint_depth(front: tuple[float, float, float], back: tuple[float, float, flo
     return np.repeat(to_rgba(np.array(front) * share + np.array(back) * (1 - share)), 4, 1)
 
 
-def with_mouth(avatar: Avatar) -> Avatar:
-    """The avatar with painted teeth, tongue and cavity. Positions are `settle_mouth`'s business."""
+def with_mouth(avatar: Avatar, enamel: tuple[float, float, float] = ENAMEL) -> Avatar:
+    """The avatar with teeth painted in this colour (sRGB 0..1), tongue and cavity.
+
+    Positions are `settle_mouth`'s business.
+    """
     model = load_body()
     lips = model.template[inner_lip_vertices(model)].mean(0)
     front = lips[2] + 0.006
@@ -96,7 +106,7 @@ def with_mouth(avatar: Avatar) -> Avatar:
             mesh = replace(mesh, uvs=uvs, material=replace(mesh.material, base_color=(1.0,) * 4, texture=mesh.name))
         meshes.append(mesh)
     textures = {
-        "teeth": cv2.GaussianBlur(paint_teeth(), (0, 0), 0.7),
+        "teeth": cv2.GaussianBlur(paint_teeth(enamel), (0, 0), 0.7),
         "mouth": paint_depth((0.34, 0.11, 0.10), (0.035, 0.01, 0.01)),
         "tongue": paint_depth((0.60, 0.28, 0.27), (0.10, 0.03, 0.03)),
     }

@@ -51,9 +51,9 @@ BAND_SIGMA = 14 / 2048
 DETAIL_LIMIT = 0.07
 """Skin detail beyond this (sRGB, 0..1) is bent back: smile folds fade, pores stay. Brows, eyes and lips are exempt.
 0.035 is smoother and costs likeness (0.03 of descriptor distance on one face)."""
-TONE_PULL = (0.3, 0.5, 0.5)
+TONE_PULL = (0.15, 0.4, 0.4)
 """How far the low band goes towards the skin's own colour in Lab; more in colour than in lightness."""
-EDGE_PULL = (0.75, 0.85, 0.85)
+EDGE_PULL = (0.6, 0.75, 0.75)
 """The same where the photo's part ends: there the light falls off, and hair and collar throw their shadows."""
 INNER_LIP_TINT = np.array([0.9, 0.78, 0.78], np.float32)
 """The wet inside of the lips against the lips' colour."""
@@ -320,9 +320,9 @@ def _light_correction(colour: Colors, normal: np.ndarray, weight: Grid) -> Grid:
 
 
 def _skin_tone(colours: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "3"]:
-    """Median of the brighter half without its highlights: what is in shade is not the skin's own colour."""
+    """Median of the brighter part without its highlights: what is in shade is not the skin's own colour."""
     light = colours.mean(1)
-    low, high = np.percentile(light, [50, 90])
+    low, high = np.percentile(light, [40, 80])
     return np.median(colours[(light >= low) & (light <= high)], 0)
 
 
