@@ -250,6 +250,8 @@ def _verify_watermark(path: Path) -> Finding:
     except InputError as error:
         return Finding("watermark", None, str(error))
     if not mark.found:
-        return Finding("watermark", None, f"none found (peak {mark.strength:.1f} deviations)")
+        return Finding("watermark", None, "none found")
     size = "" if abs(mark.scale - 1) < 0.02 else f", resized to {mark.scale:.0%}"
-    return Finding("watermark", True, f"made by digitalme, mark {mark.payload:08x} (peak {mark.strength:.1f}{size})")
+    return Finding(
+        "watermark", True, f"made by digitalme, mark {mark.payload:08x} (by chance: {mark.chance:.0e}{size})"
+    )

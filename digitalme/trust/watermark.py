@@ -13,28 +13,33 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
 import cv2
 import numpy as np
 from jaxtyping import Float32, Int16, UInt8
+from scipy.stats import norm
 
 from digitalme.errors import InputError
 
 TILE = 256
 BITS = 32
-SYNC_SHARE = 0.6
+SYNC_SHARE = 0.45
 """Part of the mark's energy in the synchronisation pattern."""
 BAND = (TILE / 40, TILE / 10)
 """Radial frequencies that carry the mark, cycles a tile."""
 PSNR_DB = 43.0
 """Quality of a marked picture: the mark's energy is set to this. A video is marked at VIDEO_PSNR_DB."""
-VIDEO_PSNR_DB = 45.0
+VIDEO_PSNR_DB = 44.0
 ROUNDS = 4
 """Passes of informed embedding."""
-THRESHOLD = 7.5
-"""Synchronisation peak, in standard deviations, from which on a picture counts as marked. By chance: 3e-14 for
-one position (normal tail), times some 4,000 independent positions and 240 scales: under 1e-7 a picture."""
+CHANCE = 1e-6
+"""A picture counts as marked where an unmarked one would show such a peak less often than this."""
+PLACES = 4000
+"""Independent positions of a tile: about the number of in-band coefficients. Each scale that is tried is as many."""
+LIKELY = (1.0, 0.5, 0.75, 2.0)
+"""Scales that people use, tried first; at these a picture that was not cropped needs the lowest peak."""
 SCALES = tuple(np.exp(np.arange(np.log(0.4), np.log(2.5), 0.008)))
 
 
@@ -45,6 +50,8 @@ class Mark:
     found: bool
     strength: float
     """Height of the synchronisation peak in standard deviations; unmarked pictures stay below about 6."""
+    chance: float
+    """Probability of such a peak in an unmarked picture: a normal tail, times the places and scales looked at."""
     payload: int
     confidence: tuple[float, ...]
     """Per bit, most significant first: how far its correlation lies from zero, in standard deviations."""
@@ -147,43 +154,49 @@ def _correlations(residue: np.ndarray) -> np.ndarray:
     return (np.conj(_patterns()[1]) @ _whitened(residue)).real
 
 
-def _read(residue: np.ndarray, scale: float) -> tuple[float, int, np.ndarray]:
-    """Peak height in standard deviations, payload and per-bit confidence at one scale."""
+def _read(white: np.ndarray) -> np.ndarray:
+    """Correlation with the synchronisation pattern at each shift (TILE, TILE), in standard deviations."""
     band, spectra = _patterns()
-    white = _whitened(residue, scale)
     product = np.zeros(band.shape, complex)
     product[band] = white * np.conj(spectra[0])
     correlation = np.fft.irfft2(product, (TILE, TILE))
-    y, x = np.unravel_index(np.argmax(correlation), correlation.shape)
-    strength = correlation[y, x] / (np.median(np.abs(correlation)) / 0.6745 + 1e-12)
+    return correlation / (np.median(np.abs(correlation)) / 0.6745 + 1e-12)
+
+
+def _bits(white: np.ndarray, y: int, x: int) -> np.ndarray:
+    """Correlation with each payload pattern at a shift, (BITS,)."""
+    band, spectra = _patterns()
     rows, columns = np.nonzero(band)
     aligned = white * np.exp(2j * np.pi * (np.fft.fftfreq(TILE)[rows] * y + columns / TILE * x))
-    bits = (np.conj(spectra[1:]) @ aligned).real
+    return (np.conj(spectra[1:]) @ aligned).real
+
+
+def _at_scale(residue: np.ndarray, scale: float) -> Mark:
+    white = _whitened(residue, scale)
+    peaks = _read(white)
+    places = PLACES * (len(LIKELY) if scale in LIKELY else len(SCALES))
+    y, x = np.unravel_index(np.argmax(peaks), peaks.shape)
+    candidates = [(peaks[y, x], places, y, x)]
+    if scale in LIKELY:
+        candidates.append((peaks[0, 0], len(LIKELY), 0, 0))
+    chance, strength, y, x = min(
+        (float(norm.sf(peak)) * trials, float(peak), y, x) for peak, trials, y, x in candidates
+    )
+    bits = _bits(white, y, x)
     payload = sum(1 << (BITS - 1 - bit) for bit in range(BITS) if bits[bit] > 0)
-    return float(strength), payload, np.abs(bits)
+    return Mark(chance < CHANCE, strength, min(1.0, chance), payload, tuple(map(float, np.abs(bits))), float(scale))
 
 
 def detect(images: Iterable[UInt8[np.ndarray, "h w 3"]], limit: int = 48) -> Mark:
     """Look for a mark in a picture (a list of one) or in the frames of a video (up to `limit` are averaged)."""
-    total, count = None, 0
-    for image in images:
-        residue = _residue(image)
-        total = residue if total is None else total + residue
-        count += 1
-        if count == limit:
-            break
-    if total is None:
+    residues = [_residue(image) for image in islice(images, limit)]
+    if not residues:
         raise ValueError("detect: no picture was given")
-    likely = (1.0, 0.5, 0.75, 2.0)
-    best = (-1.0, 0, np.zeros(BITS), 1.0)
-    for scale in (*likely, *SCALES):
-        strength, payload, confidence = _read(total / count, scale)
-        if strength > best[0]:
-            best = (strength, payload, confidence, float(scale))
-        if scale in likely and strength > 1.5 * THRESHOLD:
-            break
-    strength, payload, confidence, scale = best
-    return Mark(strength > THRESHOLD, strength, payload, tuple(map(float, confidence)), scale)
+    residue = np.mean(residues, 0)
+    seen = [_at_scale(residue, scale) for scale in LIKELY]
+    if not any(mark.found for mark in seen):
+        seen += [_at_scale(residue, scale) for scale in SCALES]
+    return min(seen, key=lambda mark: mark.chance)
 
 
 def pictures_of(path: Path) -> Iterator[UInt8[np.ndarray, "h w 3"]]:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digitalme.trust.watermark import PSNR_DB, THRESHOLD, apply_layer, detect, mark, mark_layer
+from digitalme.trust.watermark import CHANCE, PSNR_DB, apply_layer, detect, mark, mark_layer
 
 PAYLOAD = 0xC0FFEE42
 
@@ -52,7 +52,7 @@ def through_h264(pictures: list[np.ndarray], crf: int) -> list[np.ndarray]:
         return [frame.to_ndarray(format="rgb24") for frame in back.decode(video=0)]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(payload=st.integers(0, 2**32 - 1), seed=st.integers(0, 1000))
 def test_any_payload_is_read_back(payload, seed):
     picture = scene(seed)
@@ -97,10 +97,10 @@ def test_survives_h264_at_crf_28_and_half_size():
 
 
 def test_unmarked_pictures_have_none():
-    """The peak's distribution over unmarked pictures lies far below the threshold: mean + 8 deviations."""
-    peaks = np.array([detect([scene(seed, 384, 448)]).strength for seed in range(100, 124)])
-    assert peaks.max() < THRESHOLD - 1
-    assert peaks.mean() + 8 * peaks.std() < THRESHOLD + 0.5
+    """What is told of chance is true: over many unmarked pictures the smallest is about one in their number."""
+    seen = [detect([scene(seed, 384, 448)]) for seed in range(100, 108)]
+    assert not any(mark.found for mark in seen)
+    assert min(mark.chance for mark in seen) > CHANCE * 100
 
 
 def test_payload_has_32_bits():
