@@ -157,13 +157,20 @@ def neck(view: View, face: FaceShare) -> Layer:
     cloth = blurred(
         (view.unlike_skin > 5) & ~view.long_hair & (height < -0.25) & ~grown(view.oval, 0.02 * fh), 0.015 * fh
     )
-    skin = person & ~wide_oval & (height < -0.45) & (view.unlike_skin < 6) & ~hair & (np.abs(view.side) < 0.6)
+    skin = (
+        person
+        & ~grown(view.oval, 0.022 * fh)
+        & (height < -0.45)
+        & (view.unlike_skin < 6)
+        & ~hair
+        & (np.abs(view.side) < 0.6)
+    )
     if skin.sum() < 200:
         skin = person & ~wide_oval & (height < -0.4)
     spread = filled(view.image, skin.astype(np.float32))
     light = np.clip(spread.mean(2, keepdims=True) / view.skin_color.mean(), 0.5, 1.0)
-    under_chin = 1 - 0.15 * smoothstep(-0.62, -0.42, height)  # the chin's shadow
-    completed = (0.6 * spread + 0.4 * view.skin_color * light) * under_chin[..., None]
+    under_chin = 1 - 0.10 * smoothstep(-0.54, -0.42, height)  # the chin's shadow
+    completed = (0.85 * spread + 0.15 * view.skin_color * light) * under_chin[..., None]
     hidden = blurred(shrunk(face.core, 0.016 * fh), 0.006 * fh)[..., None]
     hair_share = np.clip(1.3 * blurred(view.long_hair & ~grown(view.oval, 2), 0.04 * fh), 0, 1)
     seen = view.image + hair_share[..., None] * (view.foreground - view.image)
@@ -391,7 +398,7 @@ def lids(view: View, face: FaceShare, color: Picture, faces: np.ndarray) -> Laye
             cv2.fillConvexPoly(mask, np.round(triangle - 0.5).astype(np.int32), 1)
         return mask > 0
 
-    zone = covered(0.0012) | eyes
+    zone = covered(0.0032) | eyes
     brows = view.area(lm.BROW_RIGHT) | view.area(lm.BROW_LEFT)
     wide_brows = view.area(lm.BROW_RIGHT, 2.5 * unit) | view.area(lm.BROW_LEFT, 2.5 * unit)
     kept_brows = brows & ~covered(0.0025)
@@ -402,7 +409,7 @@ def lids(view: View, face: FaceShare, color: Picture, faces: np.ndarray) -> Laye
     limit = view.skin_color * 1.12
     texture = limit * np.tanh(around / limit * 1.15) / np.tanh(1.15) * np.array([0.95, 0.915, 0.90])
     edge = cv2.distanceTransform((~view.eyes).astype(np.uint8), cv2.DIST_L2, 3) / unit
-    texture = texture * (1 - 0.10 * np.exp(-edge / 2.5))[..., None]
+    texture = texture * (1 - 0.10 * np.exp(-edge / 2.5))[..., None] + _skin_grain(view)[..., None]
     share = np.clip(blurred(zone & ~(kept_brows & ~eyes), 1.6 * unit), 0, 1)[..., None]
     texture = color * (1 - share) + texture * share
     texture = _paint_lid_lines(view, texture)
@@ -412,6 +419,16 @@ def lids(view: View, face: FaceShare, color: Picture, faces: np.ndarray) -> Laye
     alpha = np.maximum(alpha, np.clip(1.2 * blurred(grown(eyes, 1.2 * unit), 0.8 * unit), 0, 1))
     faces = faces[(travel[faces] > 0.0003).any(1)]
     return on_mesh(view, "lids", faces, with_alpha(texture, alpha * face.alpha), nearer=0.0004)
+
+
+def _skin_grain(view: View) -> Soft:
+    """Noise as fine and as strong as the cheeks' pores and the camera's grain."""
+    brightness = view.image.mean(2).astype(np.float32)
+    fine = (brightness - blurred(brightness, 0.8 * view.unit))[view.sure_skin]
+    strength = 1.48 * np.median(np.abs(fine - np.median(fine)))
+    noise = np.random.default_rng(1).normal(size=brightness.shape).astype(np.float32)
+    noise = cv2.GaussianBlur(noise, (0, 0), 0.8 * view.unit, sigmaY=0.2 * view.unit)  # a closing lid stretches it
+    return np.clip(noise / noise.std(), -2.5, 2.5).astype(np.float32) * min(float(strength), 8.0)
 
 
 def _paint_lid_lines(view: View, color: Picture) -> Picture:

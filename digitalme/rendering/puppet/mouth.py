@@ -331,7 +331,8 @@ def solve_seal(view: View, displacement: dict[str, np.ndarray], expression: Mapp
         for name in _OPENERS
         for side in (("",) if name == "jawOpen" else ("Left", "Right"))
     }
-    open_in_photo["jawOpen"] += 0.03
+    # a jaw that the photo's smile holds open is mostly lips: on every p the chin must not jump
+    open_in_photo["jawOpen"] = 0.35 * open_in_photo["jawOpen"] + 0.02
     return Seal(gap, per_weight, nodes, shapes, open_in_photo)
 
 

@@ -21,7 +21,7 @@ from digitalme.spaces import rotation_from_euler
 
 SUPERSAMPLE = 2
 REMOVED_WHILE_SPEAKING = {
-    "mouthSmile": 0.45, "mouthUpperUp": 0.45, "mouthDimple": 0.45, "mouthLowerDown": 0.45, "jawOpen": 0.45,
+    "mouthSmile": 0.45, "mouthUpperUp": 0.45, "mouthDimple": 0.45, "mouthLowerDown": 0.45, "jawOpen": 0.35,
     "mouthPress": 0.45,
 }  # fmt: skip
 """Share of the photo's own expression that speech takes away: nobody speaks through a broad grin."""
