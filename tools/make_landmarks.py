@@ -1,18 +1,19 @@
 """Remake assets/landmarks.npz: where each of the face detector's 468 landmarks lies on the body model.
 
-    python tools/make_landmarks.py [--people 100]
+    python tools/make_landmarks.py [--people 100] [--turned-people 400]
 
 The detector looks at renders of the model over random identities, angles and lights; each answer is cast back onto
 the mesh, and the median over all renders is the landmark's place. Nothing but the model's own renders is used, so a
-bias of the detector is in the table too and cancels when the table is used to fit a photo.
+bias of the detector is in the table too and cancels when the table is used to fit a photo. The bias depends on the
+pose (landmarks on the rim slide along it as the head turns): that part is the drift.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
-import mediapipe
 import numba
 import numpy as np
 import trimesh
@@ -20,6 +21,7 @@ import trimesh
 from digitalme.artifacts import Camera
 from digitalme.body import landmarks
 from digitalme.body.model import BodyModel, load_body
+from digitalme.imaging.face_detection import face_landmarks
 from digitalme.spaces import CAMERA_FROM_WORLD_FRONT, rotation_from_euler
 
 OUT = Path(__file__).parents[1] / "assets" / "landmarks.npz"
@@ -91,10 +93,41 @@ def drawn_surface(body: BodyModel) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(faces), np.concatenate(colors)
 
 
-def look_at(detector, body, weights, angles, light, faces, colors):
-    """Draw one person, detect, cast back. Returns triangle vertices (468, 3), weights (468, 3) and hit (468,)."""
-    vertices = body.vertices(weights).astype(np.float64)
-    around = body.head_center + [0, 0.01, 0]
+@dataclass(frozen=True)
+class Sighting:
+    """One render and where the detector saw its landmarks."""
+
+    camera: Camera
+    faces: np.ndarray
+    pixels: np.ndarray
+    """(v, 3) projected vertices."""
+    nearest: np.ndarray
+    """Triangle per pixel, -1: none."""
+    spots: np.ndarray
+    """(468, 2) detected landmarks, pixels."""
+
+    def cast_back(self, template: np.ndarray) -> np.ndarray:
+        """(468, 3) the detected landmarks carried to the template; NaN beside the mesh."""
+        x, y = np.clip(self.spots.astype(int), 0, SIZE - 1).T
+        triangle = self.nearest[y, x]
+        # weights at the exact spot, not at the pixel's centre
+        a, b, c = (self.pixels[self.faces[triangle, corner], :2] for corner in range(3))
+        area = cross(b - a, c - a)
+        wb, wc = cross(self.spots - a, c - a) / area, cross(b - a, self.spots - a) / area
+        weights = np.clip(np.stack([1 - wb - wc, wb, wc], -1), 0, 1)
+        weights /= weights.sum(1, keepdims=True)
+        place = np.einsum("lkc,lk->lc", template[self.faces[triangle]], weights)
+        place[triangle < 0] = np.nan
+        return place
+
+
+def cross(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    return u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]
+
+
+def look_at(vertices: np.ndarray, center: np.ndarray, angles, light, faces, colors) -> Sighting | None:
+    """Draw one person and let the detector look; None when it finds no face."""
+    around = center + np.array([0, 0.01, 0])
     rotation = CAMERA_FROM_WORLD_FRONT @ rotation_from_euler(*angles)
     camera = Camera(2.6 * SIZE, SIZE, SIZE, np.c_[rotation, -rotation @ around + [0, 0, 0.9]])
     pixels = camera.project(vertices)
@@ -104,19 +137,10 @@ def look_at(detector, body, weights, angles, light, faces, colors):
     lit = 0.4 + 0.6 * np.clip(normal @ light / np.linalg.norm(light), 0, 1)
     picture = np.where((nearest < 0)[..., None], (0.5, 0.55, 0.6), colors[nearest] * lit[..., None])
     picture = (picture.reshape(SIZE // 2, 2, SIZE // 2, 2, 3).mean((1, 3)) * 255).astype(np.uint8)
-    found = detector.process(picture).multi_face_landmarks
-    if not found:
+    found = face_landmarks(picture)
+    if found is None:
         return None
-    spots = np.array([(point.x, point.y) for point in found[0].landmark])[: landmarks.COUNT] * SIZE
-    x, y = np.clip(spots.astype(int), 0, SIZE - 1).T
-    triangle = nearest[y, x]
-    # weights at the exact spot, not at the pixel's centre
-    a, b, c = (pixels[faces[triangle, corner], :2] for corner in range(3))
-    cross = lambda u, v: u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]  # noqa: E731
-    area = cross(b - a, c - a)
-    wb, wc = cross(spots - a, c - a) / area, cross(b - a, spots - a) / area
-    exact = np.clip(np.stack([1 - wb - wc, wb, wc], -1), 0, 1)
-    return faces[triangle], exact / exact.sum(1, keepdims=True), triangle >= 0
+    return Sighting(camera, faces, pixels, nearest, found[: landmarks.COUNT, :2].astype(float) * 2)
 
 
 def closest_on_skin(body: BodyModel, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -147,25 +171,44 @@ def touching_lips(body: BodyModel) -> tuple[np.ndarray, np.ndarray]:
     return tuple(pairs[np.argsort(body.template[pairs[:, 0], 0], kind="stable")].T.astype(np.int32))
 
 
-def main(people: int) -> None:
+def mirrored_indices(points: np.ndarray) -> np.ndarray:
+    """(468,) for each landmark the one on the other side of the face."""
+    return np.linalg.norm(points[:, None] * [-1, 1, 1] - points[None], axis=2).argmin(1)
+
+
+def fitted_drift(terms: np.ndarray, misses: np.ndarray, mirror: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Least squares of the misses (n, 468, 2) on the pose terms (n, t), faces and their mirror images alike.
+
+    Returns coefficients (468, 2, t) and what remains, (468,) metres.
+    """
+    terms = np.concatenate([terms, terms * landmarks.MIRRORED_TERMS])
+    misses = np.concatenate([misses, misses[:, mirror] * [-1, 1]])
+    misses = np.clip(misses, *np.percentile(misses, [0.2, 99.8]))
+    flat = misses.reshape(len(misses), -1)
+    ridge = 1e-3 * len(terms) * np.eye(terms.shape[1]) * (terms**2).mean(0)
+    found = np.linalg.solve(terms.T @ terms + ridge, terms.T @ flat)
+    left = (flat - terms @ found).reshape(misses.shape)
+    return found.T.reshape(landmarks.COUNT, 2, -1), np.sqrt((left**2).sum(2).mean(0))
+
+
+def main(people: int, turned_people: int) -> None:
     body, rng = load_body(), np.random.default_rng(0)
     faces, colors = drawn_surface(body)
-    detector = mediapipe.solutions.face_mesh.FaceMesh(
-        static_image_mode=True, refine_landmarks=True, max_num_faces=1, min_detection_confidence=0.3
-    )
-    seen = []
-    for person in range(people):
-        weights = random_person(body, rng)
-        angles = (rng.uniform(-0.12, 0.12), rng.uniform(-0.2, 0.2), 0.0)
-        answer = look_at(detector, body, weights, angles, rng.normal((0, 0.4, 1), (0.5, 0.3, 0)), faces, colors)
-        if answer is None:
-            print(f"person {person}: no face found")
-            continue
-        # every identity's answer, carried to the template
-        place = np.einsum("lkc,lk->lc", body.template[answer[0]], answer[1])
-        place[~answer[2]] = np.nan
-        seen.append(place)
-    places = np.stack(seen)
+
+    def sightings(count: int, pitch: float, yaw: float):
+        for person in range(count):
+            shape = random_person(body, rng)
+            angles = (rng.uniform(-pitch, pitch), rng.uniform(-yaw, yaw), 0.0)
+            light = rng.normal((0, 0.4, 1), (0.5, 0.3, 0))
+            vertices = body.vertices(shape).astype(np.float64)
+            sighting = look_at(vertices, body.head_center, angles, light, faces, colors)
+            if sighting is None:
+                print(f"person {person}: no face found")
+                continue
+            yield vertices, sighting
+
+    # every identity's answer, carried to the template
+    places = np.stack([sighting.cast_back(body.template) for _, sighting in sightings(people, 0.12, 0.2)])
     consensus = np.nanmedian(places, 0)
     # seen from the front: a landmark on the rim slides in depth with the pose, which a photo barely shows
     spread = np.nanmedian(np.linalg.norm((places - consensus)[..., :2], axis=2), 0)
@@ -178,19 +221,34 @@ def main(people: int) -> None:
             vertex = lip[(aside + 0.2 * behind).argmin()]  # the seen edge of the contact, not its inside
             triangle = body.parts["head"].faces[(body.parts["head"].faces == vertex).any(1)][0]
             triangles[index], weights[index] = triangle, triangle == vertex
+
+    # how far the detector's answers slide off those places as the head turns
+    terms, misses = [], []
+    for vertices, sighting in sightings(turned_people, 0.35, 0.85):
+        points = np.einsum("lkc,lk->lc", vertices[triangles], weights)
+        pixels = sighting.camera.project(points)
+        terms.append(landmarks.pose_terms(sighting.camera.camera_from_world[:, :3])[0])
+        misses.append((sighting.spots - pixels[:, :2]) * pixels[:, 2:] / sighting.camera.focal_px)
+    misses = np.stack(misses)
+    drift, left = fitted_drift(np.stack(terms), misses, mirrored_indices(consensus))
     np.savez_compressed(
         OUT,
         triangles=triangles.astype(np.int32),
         weights=weights.astype(np.float32),
         spread=spread.astype(np.float32),
+        drift=drift.astype(np.float32),
         lip_upper=upper,
         lip_lower=lower,
     )
-    print(f"{len(seen)} of {people} renders; spread in mm: median {np.median(spread) * 1e3:.2f}, ", end="")
+    print(f"{len(places)} of {people} renders; spread in mm: median {np.median(spread) * 1e3:.2f}, ", end="")
     print(f"90 % {np.percentile(spread, 90) * 1e3:.2f}, worst {spread.max() * 1e3:.2f}; {len(upper)} lip pairs")
+    before = np.sqrt((misses**2).sum(2).mean()) * 1e3
+    print(f"turned heads: landmarks off by {before:.2f} mm RMS, {np.sqrt((left**2).mean()) * 1e3:.2f} without drift")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--people", type=int, default=100)
-    main(parser.parse_args().people)
+    parser.add_argument("--people", type=int, default=100, help="seen from about the front, for the places")
+    parser.add_argument("--turned-people", type=int, default=400, help="seen from all sides, for the drift")
+    arguments = parser.parse_args()
+    main(arguments.people, arguments.turned_people)

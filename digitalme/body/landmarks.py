@@ -60,6 +60,9 @@ class LandmarkTable:
     """Barycentric weights, each row sums to 1."""
     spread: Float32[np.ndarray, "468"]
     """Median distance of one render's answer from the consensus over identities, seen from the front, metres."""
+    drift: Float32[np.ndarray, "468 2 terms"]
+    """How far the detector's answer slides off the landmark as the head turns: metres right and down in the picture
+    for each of `pose_terms`."""
     lip_upper: Int32[np.ndarray, "pairs"]
     lip_lower: Int32[np.ndarray, "pairs"]
     """Vertices that touch when the mouth is shut: the i-th of the upper lip rests on the i-th of the lower, from the
@@ -82,6 +85,31 @@ def landmark_points(vertices: Float[np.ndarray, "*batch vertices 3"]) -> Float[n
     """Landmarks of the body model's vertices, or of displacements of them: linear in `vertices`."""
     table = landmark_table()
     return np.einsum("...lkc,lk->...lc", vertices[..., table.triangles, :], table.weights)
+
+
+MIRRORED_TERMS = np.array([-1, 1, -1, 1, 1, -1])
+"""What becomes of `pose_terms` when the picture is mirrored."""
+
+
+def pose_terms(
+    camera_from_head: Float[np.ndarray, "3 3"],
+) -> tuple[Float[np.ndarray, "6"], Float[np.ndarray, "2 2"]]:
+    """A head's pose as the terms that its landmarks' drift is linear in; and the picture's axes with its roll undone.
+
+    Where the nose points to in the picture, s to the right and d down, gives s, s^2, s^3, d, d^2, s d. The rows of the
+    second are the head's right and down in the picture.
+    """
+    up, nose = camera_from_head[:2, 1], camera_from_head[:2, 2]
+    down = -up / max(np.linalg.norm(up), 1e-9)
+    axes = np.array([[down[1], -down[0]], down])
+    s, d = np.clip(axes @ nose, -0.8, 0.8)
+    return np.array([s, s**2, s**3, d, d**2, s * d]), axes
+
+
+def landmark_drift(camera_from_head: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "468 2"]:
+    """How far beside its true place the detector sees each landmark of a head in this pose: metres, picture's axes."""
+    terms, axes = pose_terms(camera_from_head)
+    return (landmark_table().drift @ terms) @ axes
 
 
 def lip_gap(vertices: Float[np.ndarray, "*batch vertices 3"]) -> Float[np.ndarray, "*batch pairs 3"]:

@@ -22,7 +22,7 @@ from scipy.spatial import cKDTree
 from digitalme.artifacts.likeness import Camera
 from digitalme.artifacts.portrait import Portrait
 from digitalme.body import landmarks as marks
-from digitalme.body.landmarks import landmark_points, landmark_table
+from digitalme.body.landmarks import landmark_drift, landmark_points, landmark_table
 from digitalme.body.model import load_body
 from digitalme.spaces import CAMERA_FROM_WORLD_FRONT, euler_from_rotation
 
@@ -173,11 +173,11 @@ class _View:
         self.translation = np.r_[(self.seen.mean(0) - self.center) * depth / self.focal, depth]
         self.expression = np.zeros(len(head.names) - head.identities)
 
-    def project(self, points: np.ndarray, rotation=None, translation=None) -> tuple[np.ndarray, np.ndarray]:
-        """Head-centred points to pixels; also their place in the camera frame."""
-        seen = points @ (self.rotation if rotation is None else rotation).T
-        seen = seen + (self.translation if translation is None else translation)
-        return self.focal * seen[:, :2] / seen[:, 2:] + self.center, seen
+    def project(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Head-centred landmarks to where the detector would see them, pixels; also their place in the camera frame."""
+        seen = points @ self.rotation.T + self.translation
+        drift = np.concatenate([landmark_drift(self.rotation), np.zeros((2, 2))])
+        return self.focal * (seen[:, :2] + drift) / seen[:, 2:] + self.center, seen
 
     def linearised(self, identity: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         """Weighted Jacobian (2 * 470, names + 6), weighted residual and the robust loss, in units of the noise."""
@@ -317,9 +317,10 @@ def _finished(view: _View, identity: np.ndarray) -> FittedHead:
     camera = Camera(view.focal, view.width, view.height, np.c_[view.rotation, move])
     vertices = body.vertices(shape | expression)
     points = camera.project(landmark_points(vertices))
-    away = np.linalg.norm(points[:, :2] - view.seen[: marks.COUNT], axis=1) * points[:, 2] / view.focal
+    seen = view.seen[: marks.COUNT] - landmark_drift(view.rotation) * view.focal / points[:, 2:]
+    away = np.linalg.norm(points[:, :2] - seen, axis=1) * points[:, 2] / view.focal
     rms = float(np.sqrt((away[landmark_table().trusted] ** 2).mean()) * 1000)
-    residual = _residual(vertices, camera, view.seen[: marks.COUNT])
+    residual = _residual(vertices, camera, seen)
     return FittedHead(shape, expression, camera, residual.astype(np.float32), rms)
 
 
