@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from digitalme.body import landmarks
-from digitalme.body.landmarks import landmark_points, landmark_table, lip_gap
+from digitalme.body.landmarks import landmark_drift, landmark_points, landmark_table, lip_gap
 from digitalme.body.model import load_body
+from digitalme.spaces import CAMERA_FROM_WORLD_FRONT, rotation_from_euler
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +62,16 @@ def test_most_landmarks_are_found_at_the_same_place_on_all_people():
     table = landmark_table()
     assert np.median(table.spread) < 0.0018
     assert table.trusted.mean() > 0.95
+
+
+def test_drift_is_none_from_the_front_mirrors_and_rolls_with_the_picture():
+    def drift(yaw: float, camera_roll: float = 0.0):
+        return landmark_drift(
+            rotation_from_euler(0, 0, camera_roll) @ CAMERA_FROM_WORLD_FRONT @ rotation_from_euler(0, yaw, 0)
+        )
+
+    assert np.abs(drift(0.0)).max() < 1e-6, "the table is what the detector sees from the front"
+    left, right = drift(0.5), drift(-0.5)
+    assert np.linalg.norm(left, axis=1).max() > 0.005, "the far side's rim slides along"
+    np.testing.assert_allclose(left[list(landmarks.EYE_LEFT)] * [-1, 1], right[list(landmarks.EYE_RIGHT)], atol=2e-3)
+    np.testing.assert_allclose(drift(0.5, 0.3), left @ rotation_from_euler(0, 0, 0.3)[:2, :2].T, atol=1e-9)

@@ -13,7 +13,7 @@ import pytest
 
 from digitalme.artifacts import Camera, Portrait
 from digitalme.body import landmarks as marks
-from digitalme.body.landmarks import landmark_points, landmark_table, lip_gap
+from digitalme.body.landmarks import landmark_drift, landmark_points, landmark_table, lip_gap
 from digitalme.body.model import load_body
 from digitalme.geometry.fit import FACE_PREFIXES, FittedHead, face_angles, fit_head, fit_heads, iris_vertices
 from digitalme.spaces import CAMERA_FROM_WORLD_FRONT, rotation_from_euler
@@ -52,7 +52,8 @@ def photographed(
     middle = body.head_center + [rng.normal(0, 0.02), 0, 0]
     camera = Camera(focal, WIDTH, HEIGHT, np.c_[rotation, -rotation @ middle + [0, 0, depth]])
     irises = [vertices[iris_vertices(side)].mean(0) for side in ("right", "left")]
-    spots = camera.project(np.concatenate([landmark_points(vertices), irises]))[:, :2]
+    spots, far = np.split(camera.project(np.concatenate([landmark_points(vertices), irises])), [2], 1)
+    spots[: marks.COUNT] += landmark_drift(rotation) * focal / far[: marks.COUNT]  # as the detector would see them
     spots += rng.normal(0, noise_mm / 1000 * focal / depth, spots.shape)
     found = np.zeros((478, 3), np.float32)
     found[: marks.COUNT, :2] = spots[: marks.COUNT]
@@ -179,11 +180,13 @@ def test_residual_brings_the_landmarks_home_and_stays_in_the_pictures_plane():
     rng = np.random.default_rng(6)
     portrait, _ = photographed(random_identity(rng), SMILE, rng, yaw=0.2)
     fitted = fit_head(portrait)
-    trusted = landmark_table().trusted
+    trusted, camera = landmark_table().trusted, fitted.camera
+    drift = landmark_drift(camera.camera_from_world[:, :3])
 
     def miss(vertices) -> float:
-        spots = fitted.camera.project(landmark_points(vertices))[trusted, :2]
-        return np.linalg.norm(spots - portrait.landmarks[: marks.COUNT][trusted, :2], axis=1).mean()
+        points = camera.project(landmark_points(vertices))
+        seen = points[:, :2] + drift * camera.focal_px / points[:, 2:]
+        return np.linalg.norm(seen - portrait.landmarks[: marks.COUNT, :2], axis=1)[trusted].mean()
 
     assert miss(fitted.vertices()) < 0.5 * miss(fitted.vertices(with_residual=False))
     along = fitted.residual @ fitted.camera.camera_from_world[2, :3]
@@ -208,7 +211,8 @@ def test_face_angles_follow_the_frames_convention(angles):
     turned = (landmark_points(body.template.astype(float)) - body.head_center) @ rotation_from_euler(*angles).T
     seen = turned @ CAMERA_FROM_WORLD_FRONT.T + [0, 0, 0.7]
     found = np.zeros((478, 3), np.float32)
-    found[: marks.COUNT, :2] = 1300 * seen[:, :2] / seen[:, 2:] + [WIDTH / 2, HEIGHT / 2]
+    drift = landmark_drift(CAMERA_FROM_WORLD_FRONT @ rotation_from_euler(*angles))
+    found[: marks.COUNT, :2] = 1300 * (seen[:, :2] + drift) / seen[:, 2:] + [WIDTH / 2, HEIGHT / 2]
     found[marks.COUNT :, :2] = found[33, :2]
     np.testing.assert_allclose(face_angles(found, WIDTH, HEIGHT, 1300.0), angles, atol=0.05)
 
