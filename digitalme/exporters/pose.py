@@ -159,8 +159,8 @@ def idle_clip(seconds: float = 6.0, rate: float = 15.0) -> Clip:
         "Spine2": (-0.010 * breath, zero, zero),
         "Neck": (0.008 * breath, 0.015 * np.sin(t + 0.6), 0.006 * np.sin(t)),
         "Head": (0.010 * np.sin(t + 1.1) + 0.004 * breath, 0.025 * np.sin(t + 0.4), 0.010 * np.sin(t + 2)),
-        "LeftShoulder": (zero, zero, 0.010 * breath),
-        "RightShoulder": (zero, zero, -0.010 * breath),
+        "LeftShoulder": (-0.010 * breath, zero, zero),  # about -X a shoulder rises, on either side
+        "RightShoulder": (-0.010 * breath, zero, zero),
     }
     return Clip("idle", rate, {joint: _quaternions(np.stack(turn, 1)) for joint, turn in turns.items()})
 

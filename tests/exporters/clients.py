@@ -54,7 +54,7 @@ def in_browser(page: str, request: dict, folder: Path) -> dict:
 def bpy_python() -> str:
     """A Python that has Blender as a module: this one, or the one that $DIGITALME_BPY_PYTHON names."""
     python = os.environ.get("DIGITALME_BPY_PYTHON", sys.executable)
-    if subprocess.run([python, "-c", "import bpy"], capture_output=True, timeout=120).returncode:
+    if subprocess.run([python, "-c", "import bpy, os; os._exit(0)"], capture_output=True, timeout=120).returncode:
         pytest.skip('Blender as a module is not installed; pip install "digitalme[fbx]", or set DIGITALME_BPY_PYTHON')
     return python
 

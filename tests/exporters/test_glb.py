@@ -218,12 +218,10 @@ def test_not_a_glb(tmp_path, glb):
 
 def test_khronos_validator(avatar, performance, tmp_path):
     files = []
-    for profile in ("rpm", "mixamo"):
-        for pose in ("T", "A"):
-            for image_format in ("jpeg", "webp"):
-                files.append(tmp_path / f"{profile}-{pose}-{image_format}.glb")
-                config = ExportConfig(profile=profile, pose=pose, image_format=image_format, texture_size=64)
-                write_glb(avatar, performance, files[-1], config)
+    for profile, pose, image_format in (("rpm", "T", "jpeg"), ("rpm", "A", "webp"), ("mixamo", "T", "png")):
+        files.append(tmp_path / f"{profile}-{pose}-{image_format}.glb")
+        config = ExportConfig(profile=profile, pose=pose, image_format=image_format, texture_size=64)
+        write_glb(avatar, performance, files[-1], config)
     for report in validate(*files):
         assert (report["errors"], report["warnings"]) == (0, 0), report["messages"]
 

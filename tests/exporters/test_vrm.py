@@ -1,5 +1,7 @@
 """VRM 1.0 and VRM animation: what the file says, and what three-vrm makes of it."""
 
+import json
+import subprocess
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +17,7 @@ from digitalme.exporters.hair_bones import with_hair_bones
 from digitalme.exporters.options import ExportConfig
 from digitalme.exporters.vrm import HUMAN_BONES, PRESETS, vrm_meta, write_vrm, write_vrma
 from digitalme.spaces import rotation_from_euler
-from tests.exporters.clients import in_browser, need_node, validate
+from tests.exporters.clients import FOLDER, bpy_python, in_browser, need_node, validate
 
 
 @pytest.fixture(scope="module")
@@ -132,3 +134,23 @@ def test_three_vrm(long_haired, performance, tmp_path):
         rotation_from_euler(*angles.astype(float))
     ).inv()  # fmt: skip
     assert turned.magnitude() < 0.01
+
+
+@pytest.mark.slow
+def test_blenders_vrm_add_on(long_haired, tmp_path):
+    """The add-on's own validator has nothing to say; it finds every bone and expression."""
+    python = bpy_python()
+    look = "import sys, importlib.util as u; sys.exit(u.find_spec('io_scene_vrm') is None)"
+    if subprocess.run([python, "-c", look], capture_output=True, timeout=120).returncode:
+        pytest.skip("bpy-vrm-format is not installed beside bpy; pip install bpy-vrm-format")
+    write_vrm(long_haired, tmp_path / "a.vrm")
+    done = subprocess.run(
+        [python, FOLDER / "blender_vrm.py", tmp_path / "a.vrm"], capture_output=True, text=True, timeout=300
+    )
+    lines = [line for line in done.stdout.splitlines() if line.startswith("ANSWER ")]
+    assert lines, done.stdout[-1000:] + done.stderr[-2000:]
+    answer = json.loads(lines[0].removeprefix("ANSWER "))
+    assert answer["imported"] == ["FINISHED"]
+    assert answer["messages"] == []
+    assert set(answer["bones"]) == set(HUMAN_BONES)
+    assert set(answer["custom"]) == set(load_body().names("action"))
