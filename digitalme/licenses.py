@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from digitalme.fingerprint import distribution_of
 from digitalme.paths import shipped
@@ -118,7 +119,7 @@ def _with_requirements(names: Iterable[str]) -> set[str]:
 
 
 def _library(name: str) -> Item:
-    metadata = importlib.metadata.metadata(name)
+    metadata: Any = importlib.metadata.metadata(name)
     licence = metadata.get("License-Expression") or ""
     if not licence:
         classified = [entry for entry in metadata.get_all("Classifier") or [] if entry.startswith("License ::")]

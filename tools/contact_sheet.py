@@ -17,14 +17,13 @@ import tyro
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from digitalme.stages.encode_photo import EncodePhotoConfig, encode_photo
-from digitalme.stages.groom import GroomConfig, groom
-from digitalme.stages.reconstruct import ReconstructConfig, reconstruct
-
 from digitalme.artifacts import Avatar, Photo, Portrait
 from digitalme.artifacts.files import write_png
 from digitalme.errors import DigitalMeError
 from digitalme.rendering.studio import portrait_camera, render_avatar
+from digitalme.stages.encode_photo import EncodePhotoConfig, encode_photo
+from digitalme.stages.groom import GroomConfig, groom
+from digitalme.stages.reconstruct import ReconstructConfig, reconstruct
 
 PHOTOS = (".jpg", ".jpeg", ".png", ".heic", ".webp", ".bmp", ".tif", ".tiff")
 SMILE = {"mouthSmileLeft": 0.8, "mouthSmileRight": 0.8, "cheekSquintLeft": 0.4, "cheekSquintRight": 0.4}

@@ -3,11 +3,11 @@
 import av
 import numpy as np
 import pytest
-from digitalme.stages.finish import FinishConfig, finish
 
 from digitalme.artifacts import Frames, Voice
 from digitalme.errors import InputError
 from digitalme.imaging.video import LosslessWriter, contact_strip, encode_mp4, read_video
+from digitalme.stages.finish import FinishConfig, finish
 
 
 def noise(count, size=48, seed=0):

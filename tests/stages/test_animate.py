@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from digitalme.stages.animate import AnimateConfig, animate, parse_emotion
 
 from digitalme.artifacts import Performance, Speech, TimedLabel
 from digitalme.audio.phones import PHONES
@@ -12,6 +11,7 @@ from digitalme.body.model import load_body
 from digitalme.body.visemes import TARGETS, VISEMES, arkit_weights, lip_seal
 from digitalme.errors import InputError
 from digitalme.metrics import lips
+from digitalme.stages.animate import AnimateConfig, animate, parse_emotion
 
 
 @pytest.fixture(scope="module")

@@ -7,13 +7,13 @@ import io
 import cv2
 import numpy as np
 import pytest
-from digitalme.stages.encode_photo import EncodePhotoConfig, encode_photo
 from PIL import Image
 
 from digitalme.artifacts import Photo, Portrait
 from digitalme.demo import demo_photo
 from digitalme.errors import InputError
 from digitalme.imaging.face_detection import find_faces
+from digitalme.stages.encode_photo import EncodePhotoConfig, encode_photo
 
 
 @pytest.fixture(scope="module")

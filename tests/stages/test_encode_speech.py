@@ -5,8 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from digitalme.stages.animate import AnimateConfig, animate
-from digitalme.stages.encode_speech import EncodeSpeechConfig, encode_speech
 
 from digitalme.artifacts import Speech, TimedLabel, Voice
 from digitalme.audio.files import read_voice
@@ -15,6 +13,8 @@ from digitalme.audio.words import spoken_words
 from digitalme.demo import demo_voice
 from digitalme.errors import InputError
 from digitalme.metrics.lips import score_visemes
+from digitalme.stages.animate import AnimateConfig, animate
+from digitalme.stages.encode_speech import EncodeSpeechConfig, encode_speech
 
 
 @pytest.fixture(scope="module")

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from digitalme.stages.groom import GroomConfig, groom
 
 from digitalme.artifacts import Avatar
 from digitalme.body import moe
 from digitalme.body.character import base_avatar
 from digitalme.errors import InputError
+from digitalme.stages.groom import GroomConfig, groom
 from tests.body.people import CLOTH, HAIR, IDENTITIES, IRIS, seen_meshes, synthetic_person
 
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from digitalme.stages.render import RenderConfig, frame_count, render, speaking
 
 from digitalme.artifacts import Avatar, Performance, Skeleton
 from digitalme.body.visemes import VISEMES
 from digitalme.errors import InputError
 from digitalme.imaging.video import read_video
+from digitalme.stages.render import RenderConfig, frame_count, render, speaking
 
 NOBODY = Avatar("nobody", Skeleton((), np.zeros(0, np.int32), np.zeros((0, 4, 4), np.float32)), (), {})
 """The photo look needs no avatar."""

@@ -10,11 +10,10 @@ import sys
 import time
 from pathlib import Path
 
-from digitalme.stages.encode_photo import encode_photo
-
 from digitalme.artifacts import Photo
 from digitalme.demo import demo_photo
 from digitalme.geometry.fit import fit_head
+from digitalme.stages.encode_photo import encode_photo
 
 
 def median_ms(call, times: int) -> tuple[float, float]:

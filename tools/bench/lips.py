@@ -19,7 +19,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from digitalme.stages.encode_speech import EncodeSpeechConfig, encode_speech
 
 from digitalme.artifacts.speech import TimedLabel, Voice
 from digitalme.audio import sphinx, synthesis
@@ -27,6 +26,7 @@ from digitalme.audio.files import ANALYSIS_RATE, resample
 from digitalme.audio.words import spoken_words
 from digitalme.errors import DigitalMeError
 from digitalme.metrics.lips import score_visemes
+from digitalme.stages.encode_speech import EncodeSpeechConfig, encode_speech
 
 HARVARD = """\
 The birch canoe slid on the smooth planks. | Glue the sheet to the dark blue background. | It's easy to tell the depth

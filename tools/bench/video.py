@@ -18,14 +18,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import numpy as np
-from digitalme.stages.encode_photo import EncodePhotoConfig, encode_photo
-from digitalme.stages.finish import FinishConfig, finish
-from digitalme.stages.reconstruct import ReconstructConfig, reconstruct
-from digitalme.stages.render import RenderConfig, render
 
 from digitalme.artifacts import Avatar, Performance, Photo, Skeleton, Voice
 from digitalme.demo import demo_photo
 from digitalme.rendering.puppet import PhotoPuppet
+from digitalme.stages.encode_photo import EncodePhotoConfig, encode_photo
+from digitalme.stages.finish import FinishConfig, finish
+from digitalme.stages.reconstruct import ReconstructConfig, reconstruct
+from digitalme.stages.render import RenderConfig, render
 
 NOBODY = Avatar("nobody", Skeleton((), np.zeros(0, np.int32), np.zeros((0, 4, 4), np.float32)), (), {})
 
