@@ -546,6 +546,10 @@ def draw_tiles(
     tile_depth = np.empty((TILE * TILE, count), np.float32)
     tile_color = np.empty((TILE * TILE, count, 3), np.float32)
     split = np.empty(TILE * TILE, np.uint8)  # 0: all samples of the pixel share the colour of sample 0
+    # the opaque surface that was drawn last in each pixel, where, and a sample that holds its colour
+    owner = np.empty(TILE * TILE, np.int32)
+    owner_near = np.empty(TILE * TILE, np.float32)
+    owner_sample = np.empty(TILE * TILE, np.uint8)
     offsets = np.empty((3, 4), np.int64)
     sample_depth = np.empty(4, np.float32)
     share = f32(1.0) / f32(count)
@@ -561,6 +565,7 @@ def draw_tiles(
             continue
         tile_depth[:] = f32(0)
         split[:] = 0
+        owner[:] = -1
         for y in range(top, bottom):
             for x in range(left, right):
                 at = (y - top) * TILE + x - left
@@ -574,8 +579,10 @@ def draw_tiles(
             y1, x2, y2 = np.int64(corners[t, 3]), np.int64(corners[t, 4]), np.int64(corners[t, 5])
             face, front, clip = source[t, 0], source[t, 1], source[t, 2]
             drawable = face_drawable[face]
+            key = drawable * 2 + front
             double_area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
             inverse_area = f32(1.0) / f32(double_area)
+            broad = double_area > 8 * SUBPIXEL * SUBPIXEL  # more than four pixels
             z0, z1, z2 = depths[t, 0], depths[t, 1], depths[t, 2]
             # 1 / depth is a plane over the picture: its slope in 1/256 pixel
             slope_x = inverse_area * (f32(y1 - y2) * z0 + f32(y2 - y0) * z1 + f32(y0 - y1) * z2)
@@ -661,6 +668,15 @@ def draw_tiles(
                                 covered += 1
                         mx //= covered
                         my //= covered
+                        if linear:
+                            # lit surfaces are smooth: taken at the middle when that is hardly outside the triangle, so
+                            # that the triangles which share a pixel agree about its colour
+                            slack = -double_area >> 3
+                            middle_0 = e0 + (y1 - y2) * 128 + (x2 - x1) * 128
+                            middle_1 = e1 + (y2 - y0) * 128 + (x0 - x2) * 128
+                            middle_2 = e2 + (y0 - y1) * 128 + (x1 - x0) * 128
+                            if middle_0 > slack and middle_1 > slack and middle_2 > slack:
+                                mx = my = 128
                     w0 = f32(e0 + (y1 - y2) * mx + (x2 - x1) * my) * inverse_area
                     w1 = f32(e1 + (y2 - y0) * mx + (x0 - x2) * my) * inverse_area
                     w2 = f32(e2 + (y0 - y1) * mx + (x1 - x0) * my) * inverse_area
@@ -673,6 +689,9 @@ def draw_tiles(
                                 mask &= ~(1 << s)
                     if mask == 0:
                         continue
+                    # a pixel on the border of two triangles of one surface is shaded once
+                    again = linear and broad and blend != BLEND and owner[at] == key
+                    again = again and abs(near - owner_near[at]) < f32(0.001) * near
                     scale = f32(1) / near
                     w0, w1, w2 = w0 * z0 * scale, w1 * z1 * scale, w2 * z2 * scale
                     if clip >= 0:  # weights of the cut triangle's corners to weights of the face's corners
@@ -685,7 +704,7 @@ def draw_tiles(
                     u = v = f32(0)
                     if texture >= 0 or relief >= 0:
                         u, v = u0 * w0 + u1 * w1 + u2 * w2, v0 * w0 + v1 * w1 + v2 * w2
-                    if texture >= 0:
+                    if texture >= 0 and (blend == MASK or not again):
                         tr, tg, tb, ta = sample_mip(texels, textures, texture, level, u, v)
                         if linear:
                             red, green, blue = red * decode_texel(tr), green * decode_texel(tg), blue * decode_texel(tb)
@@ -696,7 +715,7 @@ def draw_tiles(
                                 blue * tb * f32(1 / 255),
                             )
                         alpha *= ta * f32(1 / 255)
-                    if tinted:
+                    if tinted and (blend == MASK or not again):
                         red *= colors[i0, 0] * w0 + colors[i1, 0] * w1 + colors[i2, 0] * w2
                         green *= colors[i0, 1] * w0 + colors[i1, 1] * w1 + colors[i2, 1] * w2
                         blue *= colors[i0, 2] * w0 + colors[i1, 2] * w1 + colors[i2, 2] * w2
@@ -714,7 +733,10 @@ def draw_tiles(
                     elif blend == BLEND and alpha <= f32(0.002):
                         continue
 
-                    if model != UNLIT:
+                    if again:
+                        held = owner_sample[at] if split[at] != 0 else 0
+                        red, green, blue = tile_color[at, held, 0], tile_color[at, held, 1], tile_color[at, held, 2]
+                    elif model != UNLIT:
                         nx = normals[i0, 0] * w0 + normals[i1, 0] * w1 + normals[i2, 0] * w2
                         ny = normals[i0, 1] * w0 + normals[i1, 1] * w1 + normals[i2, 1] * w2
                         nz = normals[i0, 2] * w0 + normals[i1, 2] * w1 + normals[i2, 2] * w2
@@ -767,6 +789,12 @@ def draw_tiles(
                                 tile_depth[at, s] = sample_depth[s]
                     if blend != BLEND:
                         alpha = f32(1)
+                        owner[at], owner_near[at] = key, near
+                        owner_sample[at] = 0
+                        while not mask >> owner_sample[at] & 1:
+                            owner_sample[at] += 1
+                    else:
+                        owner[at] = -1
                     keep = f32(1) - alpha
                     red, green, blue = red * alpha, green * alpha, blue * alpha
                     if mask == everything and (split[at] == 0 or blend != BLEND):
