@@ -46,10 +46,11 @@ def encode_speech(voice: Voice, config: EncodeSpeechConfig) -> Speech:
 
 
 def _find(sound: np.ndarray, text: str, language: str) -> tuple[Labels, Labels, str]:
+    english = language.lower().partition("-")[0] == "en"
     said = say_how(text, language) if text else None
-    if said and (found := recognition.align(sound, said)):
+    if said and (found := recognition.align(sound, said, english)):
         return *found, "aligned"
-    return recognition.hear(sound, english=language.lower().startswith("en"))
+    return recognition.hear(sound, english)
 
 
 def _cover(phones: tuple[TimedLabel, ...], seconds: float) -> tuple[TimedLabel, ...]:

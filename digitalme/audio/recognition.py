@@ -25,13 +25,23 @@ _WORDS_TRUST = 4.0
 """Nepers a frame by which the phone of a recognised word is preferred, times how well the network hears that word."""
 
 
-def align(samples: Samples, said: list[tuple[str, Ways]]) -> tuple[Labels, Labels] | None:
+_SPHINX_TRUST = 0.5
+"""Nepers a frame for the phone of pocketsphinx's own alignment: its ear was trained on people, the network's on
+synthesisers, so it steadies voices that the network does not know."""
+
+
+def align(samples: Samples, said: list[tuple[str, Ways]], english: bool = True) -> tuple[Labels, Labels] | None:
     """(words, phones) of sound whose words and their pronunciations are known; None where it is too short for them."""
-    found = align_words(log_posteriors(samples) - _PRIOR * log_prior(), [ways for _, ways in said])
+    words = [word for word, _ in said]
+    scores = log_posteriors(samples) - _PRIOR * log_prior()
+    if english and (other := sphinx.align(samples, words)):
+        for phone in other[1]:
+            scores[round(phone.start * 100) : round(phone.end * 100), PHONES.index(phone.label)] += _SPHINX_TRUST
+    found = align_words(scores, [ways for _, ways in said])
     if found is None:
         return None
     labels, _ = found
-    return _word_labels(labels, [word for word, _ in said]), tuple(label for _, label in labels)
+    return _word_labels(labels, words), tuple(label for _, label in labels)
 
 
 def _word_labels(labels: list[tuple[int, TimedLabel]], words: list[str]) -> Labels:
