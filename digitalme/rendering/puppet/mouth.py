@@ -72,7 +72,7 @@ def inside_of_mouth(view: View) -> list[Layer]:
     return [
         plain(view, "cavity", cavity, color, walls, shade=shade, nearer=BEHIND),
         tongue,
-        _lower_teeth(view, rest, white * [0.84, 0.80, 0.75], light),
+        _lower_teeth(view, rest, white * [0.90, 0.84, 0.77], light),
         _upper_teeth(view, rest, white, light, teeth),
     ]
 
@@ -155,7 +155,7 @@ def _row_texture(white: np.ndarray, gum: np.ndarray, widths: np.ndarray) -> UInt
     gap = smoothstep(0.88, 1.0, np.abs(across)) * smoothstep(0.40, 0.55, y)
     form = 1 - 0.10 * across**2  # round: darker toward the sides
     tip = 1 - 0.08 * smoothstep(0.86, 1.0, y / length)
-    tooth_color = white * (form * tip * (1 - 0.22 * gap))[..., None]
+    tooth_color = white * (form * tip * (1 - 0.20 * gap) * (0.82 + 0.18 * smoothstep(0.45, 0.8, y)))[..., None]
     in_gum = smoothstep(0.02, -0.02, y - neck)[..., None]
     color = tooth_color * (1 - in_gum) + gum * in_gum
     alpha = smoothstep(0.012, -0.012, y - edge)
@@ -178,7 +178,7 @@ def _lower_teeth(view: View, rest: np.ndarray, white: np.ndarray, light: np.ndar
     texture = _row_texture(white, _gum(view), _WIDTHS_MM * [0.62, 0.85, 0.9, 1, 1, 1.1])
     uvs = _row_uvs(view, rest, "teeth_lower")
     faces = view.body.parts["teeth_lower"].faces
-    return on_mesh(view, "teeth_lower", faces, texture, rest, uvs=uvs, shade=light**0.6, nearer=BEHIND)
+    return on_mesh(view, "teeth_lower", faces, texture, rest, uvs=uvs, shade=light**0.4, nearer=BEHIND)
 
 
 def _upper_teeth(view: View, rest: np.ndarray, white: np.ndarray, light: np.ndarray, teeth: Mask) -> Layer:

@@ -35,7 +35,7 @@ def shrunk(mask: Mask, radius: float) -> Mask:
 def blurred(image: np.ndarray, sigma: float) -> np.ndarray:
     """Gaussian blur as float32; wide ones at a quarter of the size, where nothing is lost but time."""
     image = np.asarray(image, np.float32)
-    if sigma < 9:
+    if sigma < 9 or min(image.shape[:2]) < 32:
         return cv2.GaussianBlur(image, (0, 0), max(sigma, 0.1))
     small = cv2.resize(image, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
     small = cv2.GaussianBlur(small, (0, 0), sigma / 4)

@@ -214,7 +214,7 @@ def vertex_normals(vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f
 
 
 def look_at(portrait: Portrait, likeness: Likeness, size: int) -> View:
-    """Cut head and shoulders out of the portrait, with two working pixels to a pixel of the picture."""
+    """Cut head and shoulders out of the portrait, with up to two working pixels to a pixel of the picture."""
     body = load_body()
     height, width = portrait.image.shape[:2]
     points = portrait.landmarks[:, :2]
@@ -223,7 +223,7 @@ def look_at(portrait: Portrait, likeness: Likeness, size: int) -> View:
     side = int(min(FRAME_IN_FACES * face, height, width))
     x0 = int(np.clip(middle[0] - side / 2, 0, width - side))
     y0 = int(np.clip(middle[1] - side * FACE_AT, 0, height - side))
-    n = 2 * size  # one texel a sample
+    n = min(2 * size, max(1024, side))  # a texel for each sample, as far as the photo has them
     scale = n / side
 
     def cut(image: np.ndarray) -> np.ndarray:
