@@ -64,6 +64,9 @@ class PhotoPuppet:
         displacement |= mouth.closing_lids(view, displacement)
         self.seal = mouth.solve_seal(view, displacement, likeness.expression)
         self.names = {name: i for i, name in enumerate(names)}
+        # an action that the photo shows already goes only as far as it is left to go
+        self._room = {name: 1.05 - min(max(likeness.expression.get(name, 0.0), 0.0), 1.0) for name in names}
+        self._room |= dict.fromkeys(("eyeBlinkLeft", "eyeBlinkRight"), 1.0)  # solved for this face: 1 shuts the eye
         self._own = {
             name: share * max(0.0, likeness.expression.get(name, 0.0))
             for name in names
@@ -146,7 +149,11 @@ class PhotoPuppet:
         """Coefficients of the actions and the closing shapes: the photo's smile partly gone while speaking (0..1),
         lips sealed as far as the weights say."""
         seal = float(lip_seal(weights))
-        mixed = {name: float(w) for name, w in weights.items() if name in self.names and name != "mouthClose"}
+        mixed = {
+            name: min(float(weight), self._room[name])
+            for name, weight in weights.items()
+            if name in self.names and name != "mouthClose"
+        }
         for name, share in self._own.items():
             mixed[name] = mixed.get(name, 0.0) - speaking * share
         mixed, closing = self.seal.closed(mixed, seal)
