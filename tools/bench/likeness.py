@@ -1,0 +1,178 @@
+"""How much the exported avatars look like their photos, person by person, with the textured mean face beside it.
+
+    python tools/bench/likeness.py [photo...] [--synthetic 8] [--sheets FOLDER]
+
+Cells are own / mean face.
+
+Each photo, and each of a number of synthetic people (random shape, skin and hair of the body model, photographed in
+the studio), goes through encode_photo, reconstruct, groom and GLB, and is measured on the GLB that was read back.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import tyro
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from digitalme.stages.encode_photo import EncodePhotoConfig, encode_photo
+from digitalme.stages.groom import GroomConfig, groom
+from digitalme.stages.reconstruct import ReconstructConfig, reconstruct
+
+from digitalme.artifacts import Avatar, Likeness, Photo, Portrait
+from digitalme.artifacts.files import write_png
+from digitalme.body import landmarks as marks
+from digitalme.body.character import HEAD_UV_BOX, base_avatar
+from digitalme.body.eyes import with_eyes
+from digitalme.body.hair_cards import card_meshes, paint_cap
+from digitalme.body.hair_color import paint_cards
+from digitalme.body.model import load_body
+from digitalme.body.mouth import settle_mouth, with_mouth
+from digitalme.body.reshape import reshape
+from digitalme.body.scalp import build_scalp
+from digitalme.demo import demo_photo
+from digitalme.errors import DigitalMeError
+from digitalme.exporters.glb import read_glb, write_glb
+from digitalme.imaging.face_detection import face_landmarks
+from digitalme.metrics.likeness import face_descriptor, has_descriptor, likeness_scores, measure_likeness
+from digitalme.rendering.studio import portrait_camera, render_avatar
+
+SKINS = ((0.88, 0.70, 0.61), (0.80, 0.60, 0.50), (0.68, 0.47, 0.36), (0.50, 0.33, 0.24), (0.36, 0.23, 0.17))
+HAIRS = ((0.10, 0.08, 0.07), (0.25, 0.16, 0.10), (0.55, 0.40, 0.22), (0.45, 0.20, 0.10), (0.62, 0.60, 0.58))
+IRISES = ((0.30, 0.18, 0.10), (0.35, 0.45, 0.55), (0.35, 0.40, 0.25))
+STYLES = ("short", "bob", "long")
+FACE_SHAPES = (
+    "nose",
+    "chin",
+    "cheek",
+    "eyebrows",
+    "forehead",
+    "head-fat",
+    "head-scale-horiz",
+    "mouth-scale",
+    "eye-scale",
+)
+
+
+def painted_skin(skin: np.ndarray, hair: np.ndarray, rng: np.random.Generator, size: int = 1024) -> np.ndarray:
+    """A head texture: mottled skin, brows of hair colour, lips, at the landmarks' places in the UV square."""
+    body, table = load_body(), marks.landmark_table()
+    part = body.parts["head"]
+    uv_of = np.zeros((len(body.template), 2))
+    uv_of[part.faces.ravel()] = part.uvs.reshape(-1, 2)
+    u0, v0, width, height = HEAD_UV_BOX
+    uv = np.einsum("lkc,lk->lc", uv_of[table.triangles], table.weights)
+    spots = np.stack([(uv[:, 0] - u0) / width, 1 - (uv[:, 1] - v0) / height], 1) * size
+    noise = cv2.GaussianBlur(rng.normal(size=(size, size)).astype(np.float32), (0, 0), 5)
+    picture = np.clip(skin + 0.02 * (noise / noise.std())[..., None], 0, 1).astype(np.float32)
+    thick = rng.uniform(0.5, 1.0)
+    for ring, color, share in (
+        (marks.BROW_LEFT, hair, 0.85 * thick),
+        (marks.BROW_RIGHT, hair, 0.85 * thick),
+        (marks.LIPS_OUTER, skin * np.array([0.88, 0.62, 0.64]), 0.9),
+    ):
+        mask = np.zeros((size, size), np.float32)
+        cv2.fillPoly(mask, [np.round(spots[list(ring)]).astype(np.int32)], 1.0)
+        mask = cv2.GaussianBlur(mask, (0, 0), 1.5)[..., None] * share
+        picture = picture * (1 - mask) + np.asarray(color, np.float32) * mask
+    return np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+
+
+def synthetic_photo(seed: int) -> np.ndarray:
+    """A studio photograph of a person that never lived."""
+    rng = np.random.default_rng(seed)
+    body = load_body()
+    shape = {name: float(rng.uniform(-0.6, 0.6)) for name in body.names("local") if name.startswith(FACE_SHAPES)}
+    shape = {name: value for name, value in shape.items() if not name.endswith(("trans-out", "angle-out"))}
+    for name in list(shape):  # faces are nearly alike on both sides
+        if name.startswith("r-"):
+            shape[name] = shape.get("l-" + name[2:], 0.0)
+    shape |= {rng.choice(["gender-", "gender+"]): float(rng.uniform(0.3, 1.0)), "age+": float(rng.uniform(0, 0.8))}
+    shape |= {rng.choice(["african", "asian", "caucasian"]): float(rng.uniform(0.4, 1.0))}
+    skin, hair = np.array(SKINS[seed % len(SKINS)]), np.array(HAIRS[seed * 3 % len(HAIRS)])
+    vertices = settle_mouth(body.vertices(shape), body)
+    avatar = base_avatar(shape, head_albedo=painted_skin(skin, hair, rng))
+    avatar = with_mouth(with_eyes(reshape(avatar, vertices), IRISES[seed % len(IRISES)]))
+    palette = np.stack([hair * 0.7, hair, np.clip(hair * 1.35, 0, 1)])
+    textures = avatar.textures | {"hair_cap": paint_cap(palette, buzz=False), "hair_cards": paint_cards(palette)}
+    meshes = avatar.meshes + tuple(card_meshes(build_scalp(vertices, body), STYLES[seed % len(STYLES)]))
+    avatar = replace(avatar, meshes=meshes, textures=textures)
+    camera = portrait_camera(avatar, yaw=float(rng.uniform(-0.15, 0.15)), pitch=float(rng.uniform(-0.05, 0.1)),
+                             width=720, height=720)  # fmt: skip
+    smile = float(rng.uniform(0, 0.5))
+    return render_avatar(avatar, camera, {"mouthSmileLeft": smile, "mouthSmileRight": smile})
+
+
+def built(photo: Photo) -> tuple[Portrait, Likeness, Avatar]:
+    """A photo's portrait and likeness, and its avatar as it comes out of the GLB."""
+    portrait = encode_photo(photo, EncodePhotoConfig())
+    likeness = reconstruct(portrait, ReconstructConfig())
+    avatar = groom(portrait, likeness, GroomConfig())
+    with tempfile.TemporaryDirectory() as folder:
+        write_glb(avatar, None, Path(folder) / "avatar.glb")
+        return portrait, likeness, read_glb(Path(folder) / "avatar.glb")
+
+
+def main(
+    photos: tyro.conf.Positional[tuple[Path, ...]] = (), /, synthetic: int = 8, sheets: Path | None = None
+) -> None:
+    """Print the table.
+
+    Args:
+        photos: Photos of people; the demo's when none is given.
+        synthetic: How many synthetic people are added.
+        sheets: Where to put a comparison picture of each person.
+    """
+    sitters = [Photo(path.read_bytes(), path.name) for path in photos or (demo_photo(),)]
+    for seed in range(synthetic):
+        picture = cv2.imencode(".png", cv2.cvtColor(synthetic_photo(seed), cv2.COLOR_RGB2BGR))[1]
+        sitters.append(Photo(picture.tobytes(), f"synthetic_{seed}.png"))
+    names = ("fit_rms", "landmark_nme", "silhouette_iou", "face_psnr")
+    names += tuple(f"descriptor_distance_{degrees}" for degrees in (0, 20, 30))
+    print("| person | " + " | ".join(names) + " |")
+    print("|---" * (len(names) + 1) + "|")
+    rows, selfies, renders = [], [], []
+    for photo in sitters:
+        try:
+            portrait, likeness, avatar = built(photo)
+        except DigitalMeError as error:
+            print(f"| {photo.name} | {error} |")
+            continue
+        scores, sheet = likeness_scores(portrait, likeness, avatar)
+        found = {score.name: score for score in scores}
+        cells = []
+        for name in names:
+            values = [found[name].value, *found[name].controls.values()]
+            cells.append(" / ".join("-" if value is None else f"{value:.3g}" for value in values))
+        print(f"| {photo.name} | " + " | ".join(cells) + " |", flush=True)
+        rows.append([found[name].value if found[name].value is not None else np.nan for name in names])
+        if sheets is not None:
+            sheets.mkdir(parents=True, exist_ok=True)
+            write_png(sheets / f"{Path(photo.name).stem}.png", sheet)
+        if has_descriptor():
+            frontal = measure_likeness(portrait, likeness, avatar)[1][1]
+            seen = face_landmarks(frontal)
+            if seen is not None:
+                selfies.append(face_descriptor(portrait.image, portrait.landmarks))
+                renders.append(face_descriptor(frontal, seen))
+    values = np.array(rows)
+    for title, row in (
+        ("median", np.nanmedian(values, 0)),
+        ("lowest", np.nanmin(values, 0)),
+        ("highest", np.nanmax(values, 0)),
+    ):
+        print(f"| {title} | " + " | ".join(f"{value:.3g}" for value in row) + " |")
+    if len(renders) > 1:
+        away = np.linalg.norm(np.array(renders)[:, None] - np.array(selfies)[None], axis=2)
+        right = (away.argmin(1) == np.arange(len(away))).mean()
+        print(f"\nrank-1 retrieval of the selfie from the frontal render: {right:.0%} of {len(away)} people")
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
