@@ -5,6 +5,7 @@ Needs the extra `usd` (usd-core). Follows the UsdSkel schema: matrices are row v
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -24,6 +25,8 @@ try:
 except ImportError:
     raise MissingExtraError('USD files need usd-core; get it with: pip install "digitalme[usd]"') from None
 
+_FILE_TIME = 946_728_000  # 2000-01-01, 12:00 UTC
+
 
 def write_usdz(
     avatar: Avatar, performance: Performance | None, path: Path, config: ExportConfig = DEFAULT
@@ -38,6 +41,8 @@ def write_usdz(
         _fill(stage, ready, performance, images, config)
         stage.GetRootLayer().Save()
         del stage
+        for file in folder.iterdir():  # the package keeps the files' times: the same avatar gives the same bytes
+            os.utime(file, (_FILE_TIME, _FILE_TIME))
         package = folder / "avatar.usdz"
         if not UsdUtils.CreateNewUsdzPackage(Sdf.AssetPath(str(layer)), str(package)):
             raise OSError(f"{path}: usd-core could not put the package together")
