@@ -189,7 +189,7 @@ def _critically_damped(goal: Float[np.ndarray, "n"], tau: float) -> Float[np.nda
 
 
 def _articulation(speech: Speech) -> Float[np.ndarray, "phones"]:
-    """Size of each phone's movement: louder speech opens more, fast speech less (about +-25 %)."""
+    """Size of each phone's movement: louder speech opens more, fast speech less (about +-20 %)."""
     phones = [phone for phone in speech.phones if phone.end > phone.start]
     spoken = [phone for phone in phones if phone.label != "SIL"]
     if not spoken:
@@ -198,7 +198,7 @@ def _articulation(speech: Speech) -> Float[np.ndarray, "phones"]:
     usual = np.median([level for level, phone in zip(levels, phones, strict=True) if phone.label != "SIL"])
     middles = np.array([(phone.start + phone.end) / 2 for phone in spoken])
     pace = np.array([np.sum(np.abs(middles - (phone.start + phone.end) / 2) < 0.5) for phone in phones])  # phones/s
-    return np.clip(1 + 0.025 * (levels - usual), 0.8, 1.25) * np.clip(1 - 0.02 * (pace - 12), 0.85, 1.1)
+    return np.clip(1 + 0.02 * (levels - usual), 0.8, 1.15) * np.clip(1 - 0.015 * (pace - 12), 0.88, 1.06)
 
 
 def _mean_over(curve: np.ndarray, start: float, end: float) -> float:
@@ -337,7 +337,7 @@ def _move_head(speech: Speech, times: np.ndarray, gain: float, random: np.random
     nods = np.zeros(len(times))
     for time, strength in _accents(speech):
         if random.random() < 0.7:
-            nods += random.uniform(0.8, 1.8) * _bumps(times, [(time, strength)], 0.11, 0.04)
+            nods += random.uniform(1.1, 2.4) * _bumps(times, [(time, strength)], 0.11, 0.04)
     nods -= 0.35 * _smooth(nods, 0.35 * (len(times) - 1) / times[-1])
     degrees = sway * (ends * lively)[:, None]
     degrees[:, 0] += nods * ends

@@ -71,7 +71,7 @@ def pitch(samples: Float32[np.ndarray, "n"], rate: int) -> tuple[Frames, Frames]
     shift = np.where(bend > 1e-9, np.clip(0.5 * (left - right) / np.maximum(bend, 1e-9), -0.5, 0.5), 0)
     level = level_db(samples, rate)
     heard = np.clip((level - max(np.percentile(level, 95) - 40, -70)) / 6, 0, 1)
-    voiced = heard / (1 + np.exp(25 * (np.minimum(middle, 1) - 0.30)))
+    voiced = heard / (1 + np.exp(25 * (np.minimum(middle, 1) - 0.42)))
     hertz = np.where(voiced > 0.5, rate / (lag + shift), 0)
     return hertz.astype(np.float32), voiced.astype(np.float32)
 
