@@ -133,7 +133,7 @@ def _speak(speech: Speech, times: np.ndarray, gain: float) -> tuple[dict[str, np
     seal = np.clip(1.45 * follow(SEAL, sealed, 0.030, 0.030, 0.010) - 0.10, 0, 1)
     jaw = np.clip(gain * channels["jawOpen"], 0, 1)
     curves = {"jawOpen": np.where(seal > 0, np.maximum(jaw, 0.03 * seal), jaw)}
-    curves["mouthClose"] = mouth_close(seal, curves["jawOpen"])
+    curves["mouthClose"] = np.asarray(mouth_close(seal, curves["jawOpen"]))
     opening = ("mouthFunnel", "mouthLowerDown", "mouthUpperUp", "mouthStretch")  # nothing may part sealed lips
     for channel in MOUTH_CHANNELS[1:]:
         curve = gain * channels[channel] * (1 - seal if channel in opening else 1)
@@ -239,7 +239,7 @@ def _blink(speech: Speech, times: np.ndarray, gain: float, random: np.random.Gen
 def _look(speech: Speech, times: np.ndarray, gain: float, random: np.random.Generator) -> dict[str, np.ndarray]:
     """Fixations on the viewer with small saccades (under 2 degrees), and now and then a glance aside while starting
     to speak. Saccade time 21 ms + 2.2 ms a degree (Baloh et al. 1975). Positive x looks to the person's left."""
-    starts, aims, time = [0.0], [(0.0, 0.0)], 0.0
+    starts, aims, time = [0.0], [np.zeros(2)], 0.0
     phrase_starts = [p.end for p in speech.phones if p.label == "SIL" and p.end - p.start >= 0.25]
     while True:
         time += random.gamma(4.0, 0.28)
@@ -247,11 +247,13 @@ def _look(speech: Speech, times: np.ndarray, gain: float, random: np.random.Gene
             break
         aside = any(-0.1 < time - start < 0.5 for start in phrase_starts) and random.random() < 0.5
         spread = (6.0, 3.0) if aside else (0.8, 0.5)
-        starts.append(time), aims.append(tuple(np.clip(random.normal(0, spread), -10, 10)))
+        starts.append(time)
+        aims.append(np.clip(random.normal(0, spread), -10, 10))
         if aside:
             time += random.uniform(0.35, 0.8)
-            starts.append(time), aims.append(tuple(random.normal(0, 0.6, 2)))
-    aims, degrees = np.array(aims), np.zeros((len(times), 2))
+            starts.append(time)
+            aims.append(random.normal(0, 0.6, 2))
+    degrees = np.zeros((len(times), 2))
     for start, aim, last in zip(starts[1:], aims[1:], aims[:-1], strict=True):
         duration = 0.021 + 0.0022 * float(np.hypot(*(aim - last)))
         part = np.clip((times - start) / duration, 0, 1)

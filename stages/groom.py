@@ -135,7 +135,8 @@ def cloth_colors(portrait: Portrait) -> dict[str, tuple[float, float, float]]:
 
 
 def _floats(color) -> tuple[float, float, float]:
-    return tuple(round(float(value), 4) for value in color)
+    red, green, blue = (round(float(value), 4) for value in color)
+    return red, green, blue
 
 
 def _check(what: str, value: str, known: tuple[str, ...]) -> None:

@@ -6,7 +6,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
@@ -69,7 +69,7 @@ def speaking(performance: Performance) -> Float32[np.ndarray, "frames"]:
     if "sil" in performance.visemes:
         talking = 1 - performance.visemes["sil"]
     else:
-        talking = sum((c for n, c in performance.curves.items() if n == "jawOpen"), np.zeros(performance.frames))
+        talking = performance.curves.get("jawOpen", np.zeros(performance.frames))
     active = maximum_filter1d((np.asarray(talking) > 0.15).astype(float), 1 + 2 * round(0.15 * performance.rate))
     soft = gaussian_filter1d(active, 0.16 * performance.rate, mode="nearest")
     return np.clip(soft, 0, 1).astype(np.float32)
@@ -114,7 +114,7 @@ def _drawn_ahead(draw: Callable[[float], Picture], times: list[float], workers: 
         yield from map(draw, times)
         return
     with ThreadPoolExecutor(workers, "frames") as pool:
-        waiting = deque()
+        waiting: deque[Future] = deque()
         for seconds in times:
             waiting.append(pool.submit(draw, seconds))
             if len(waiting) > 3 * workers:

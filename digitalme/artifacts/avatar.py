@@ -5,6 +5,7 @@ Renderers and exporters take an Avatar and never ask the body model.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,6 +34,14 @@ class Material:
     """OPAQUE, MASK or BLEND, as in glTF."""
     alpha_cutoff: float = 0.5
     double_sided: bool = False
+
+
+def with_alpha(
+    color: Sequence[float] | Float[np.ndarray, "3"], alpha: float = 1.0
+) -> tuple[float, float, float, float]:
+    """A material's base colour."""
+    red, green, blue = map(float, color)
+    return red, green, blue, alpha
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,11 @@ class AvatarMesh:
     """Blendshape name to displacement: the 52 ARKit names, and whatever else moves this mesh."""
     body_vertices: Int32[np.ndarray, "v"] | None = None
     """The body model's vertex behind each vertex (-1: none); None where the mesh is not of the body's surface."""
+
+    @property
+    def body_ids(self) -> Int32[np.ndarray, "v"]:
+        """`body_vertices`, all -1 where the mesh is not of the body's surface."""
+        return np.full(len(self.positions), -1, np.int32) if self.body_vertices is None else self.body_vertices
 
 
 @dataclass(frozen=True)

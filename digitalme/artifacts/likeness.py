@@ -26,10 +26,15 @@ class Camera:
     def project(self, points: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
         """World points to (x, y) pixels and depth in metres."""
         seen = points @ self.camera_from_world[:, :3].T + self.camera_from_world[:, 3]
-        cx, cy = self.center_px or (self.width / 2, self.height / 2)
+        cx, cy = self.center
         depth = seen[..., 2:]
         pixels = self.focal_px * seen[..., :2] / depth + np.array([cx, cy])
         return np.concatenate([pixels, depth], -1)
+
+    @property
+    def center(self) -> tuple[float, float]:
+        """Principal point, pixels."""
+        return self.center_px or (self.width / 2, self.height / 2)
 
     @property
     def position(self) -> Float[np.ndarray, "3"]:

@@ -41,7 +41,7 @@ def say_how(text: str, language: str) -> list[tuple[str, Ways]] | None:
     if voice.startswith("cmn"):
         ipa = re.sub("(?<=[ptkɕsʂ])h", "", ipa)  # aspiration
     words = [(word, tuple(phone for phone, _, _ in arpabet(word))) for word in re.split(r"[\s,.;:!?¿¡\"“”]+", ipa)]
-    said = [(word, (way,)) for word, way in words if way]
+    said: list[tuple[str, Ways]] = [(word, (way,)) for word, way in words if way]
     written = re.findall(r"[^\W_]+(?:['’][^\W_]+)*", text)
     if len(written) == len(said):  # else the sounds have to serve as names
         said = [(name, ways) for name, (_, ways) in zip(written, said, strict=True)]

@@ -115,8 +115,8 @@ def performance_plot(performance: Performance) -> Picture:
     for axis, color in enumerate((BLUE, ORANGE, GREEN)):
         _line(image, 0, degrees[:, axis], -reach, reach, color)
     _name(image, 0, "head", f"+-{reach:.0f} deg")
-    for column, (axis, color) in enumerate((("pitch", BLUE), ("yaw", ORANGE), ("roll", GREEN))):
-        _write(image, axis, (MARGIN + 4 + 46 * column, 12), 0.34, color)
+    for column, (label, color) in enumerate((("pitch", BLUE), ("yaw", ORANGE), ("roll", GREEN))):
+        _write(image, label, (MARGIN + 4 + 46 * column, 12), 0.34, color)
     for row, name in enumerate(busiest, 1):
         top = max(float(moving[name].max()), 0.05)
         _line(image, row, moving[name], 0, top, BLUE)

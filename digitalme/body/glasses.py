@@ -46,7 +46,9 @@ def glasses_mesh(
     points, normals, faces, count = [], [], [], 0
     for line, closed, radius in tubes:
         p, n, f = tube(line, closed, radius)
-        points.append(p), normals.append(n), faces.append(f + count)
+        points.append(p)
+        normals.append(n)
+        faces.append(f + count)
         count += len(p)
     material = Material("Glasses", "glass", FRAME, roughness=0.4, double_sided=True)
     return head_mesh(

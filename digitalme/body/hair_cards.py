@@ -379,7 +379,8 @@ def _puffs(scalp: Scalp, seed: int) -> AvatarMesh:
     for center, away, share in zip(centers, outward, edge, strict=True):
         p, n, f = ball(center, (0.018 + 0.012 * share) * roots.rng.uniform(0.9, 1.15), 9, 6)
         p = p + n * roots.rng.normal(size=(len(p), 1)) * 0.0018
-        points.append(p), faces.append(f + count)
+        points.append(p)
+        faces.append(f + count)
         normals.append(0.5 * n + 0.5 * away)
         uvs.append(np.stack([0.25 + 0.5 * (n[:, 0] + 1) / 2, 0.3 + 0.35 * (n[:, 1] + 1) / 2], 1))
         count += len(p)

@@ -60,14 +60,14 @@ def hair_traits(portrait: Portrait) -> HairTraits:
     width = float(2 * np.percentile(lateral[hair], 99)) if hair.any() else 0.0
     reach = float(np.percentile(height[hair], 99)) if hair.any() else 0.5
 
-    coherence = _coherence(portrait.image, hair, face)
+    coherence = _coherence(portrait.image, hair, float(face))
     oval = np.zeros((h, w), np.uint8)
     ring = [10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176,
             149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109]  # fmt: skip
     cv2.fillPoly(oval, [np.round(points[ring]).astype(np.int32)], 1)
     forehead = (oval > 0) & (height > 0.22) & (height < 0.45)
     lab = cv2.cvtColor(portrait.image.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
-    to_lab = lambda color: cv2.cvtColor(np.float32([[color]]), cv2.COLOR_RGB2Lab)[0, 0]  # noqa: E731
+    to_lab = lambda color: cv2.cvtColor(np.array([[color]], np.float32), cv2.COLOR_RGB2Lab)[0, 0]  # noqa: E731
     like_hair = np.linalg.norm(lab - to_lab(portrait.hair_color), axis=2)
     like_skin = np.linalg.norm(lab - to_lab(portrait.skin_color), axis=2)
     fringe = float((like_hair < like_skin)[forehead].mean()) if forehead.any() and hair.any() else 0.0

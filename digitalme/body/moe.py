@@ -326,11 +326,11 @@ def _flat(mesh: AvatarMesh, skin: np.ndarray, colors: MoeColors, model: BodyMode
     )
     mesh = replace(mesh, material=material)
     if mesh.name == "teeth":  # a drawing shows the upper row only
-        upper = np.isin(mesh.body_vertices, model.parts["teeth_upper"].vertex_ids)
+        upper = np.isin(mesh.body_ids, model.parts["teeth_upper"].vertex_ids)
         mesh = keep_faces(mesh, upper[mesh.faces].all(1))
     if mesh.name == "lashes":
         rows = [model.parts[f"lashes_upper_{side}"].vertex_ids for side in ("left", "right")]
-        mesh = keep_faces(mesh, np.isin(mesh.body_vertices, np.concatenate(rows))[mesh.faces].all(1))
+        mesh = keep_faces(mesh, np.isin(mesh.body_ids, np.concatenate(rows))[mesh.faces].all(1))
     if mesh.name.startswith("eye_"):
         joints = np.zeros_like(mesh.joints)
         joints[:, 0] = JOINT_NAMES.index("Head")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from digitalme.artifacts.avatar import AvatarMesh, Material
+from digitalme.artifacts.avatar import AvatarMesh, Material, with_alpha
 from digitalme.body.character import vertex_normals
 from digitalme.body.hair_cards import STYLES, Growth, Roots, ball, grow, head_mesh, plant
 from digitalme.body.scalp import MAX_POLAR, Scalp, hairline
@@ -276,7 +276,9 @@ def moe_puffs(scalp: Scalp, cut: str, seed: int = 3) -> AvatarMesh:
     points, normals, uvs, faces, total = [], [], [], [], 0
     for center, away in zip(centers, outward, strict=True):
         p, n, f = ball(center, radius * roots.rng.uniform(0.85, 1.15), 9, 6)
-        points.append(p), normals.append(0.45 * n + 0.55 * away), faces.append(f + total)
+        points.append(p)
+        normals.append(0.45 * n + 0.55 * away)
+        faces.append(f + total)
         shade = np.clip(0.45 - 0.35 * (n @ away), 0.02, 0.98)
         uvs.append(np.stack([shade, _shine_angle(p - scalp.center, roots.rng.normal() * 2.5)], 1))
         total += len(p)
@@ -300,7 +302,5 @@ def moe_hair(
         points, normals, faces = ball(scalp.center + np.array([0, 0.105, -0.095]), 0.046, 20, 14)
         uvs = np.stack([np.full(len(points), 0.3), _shine_angle(points - points.mean(0), 0.0)], 1)
         meshes.append(head_mesh("hair_bun", points, normals, uvs, faces))
-    material = Material(
-        "Hair", "hair", (*map(float, _shine_color(color)), 1.0), "hair", roughness=0.8, double_sided=True
-    )
+    material = Material("Hair", "hair", with_alpha(_shine_color(color)), "hair", roughness=0.8, double_sided=True)
     return [replace(mesh, material=material) for mesh in meshes]

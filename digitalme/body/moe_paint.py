@@ -23,9 +23,9 @@ _SHADE = np.array([0.86, 0.74, 0.78])
 def drawn_skin(color) -> Float[np.ndarray, "3"]:
     """A photo's skin colour as paint: lighter, the more so the lighter it is; dark skin keeps its tone."""
     hue, saturation, value = colorsys.rgb_to_hsv(*np.clip(color, 0, 1))
-    lift = np.interp(value, [0.45, 0.62, 0.78, 0.86, 0.93], [0.16, 0.24, 0.34, 0.5, 0.62])
+    lift = float(np.interp(value, [0.45, 0.62, 0.78, 0.86, 0.93], [0.16, 0.24, 0.34, 0.5, 0.62]))
     value = min(0.99, value + (1 - value) * lift)
-    saturation = min(0.58, saturation * np.interp(value, [0.5, 0.65, 0.85], [0.95, 0.84, 0.80]))
+    saturation = min(0.58, saturation * float(np.interp(value, [0.5, 0.65, 0.85], [0.95, 0.84, 0.80])))
     return np.array(colorsys.hsv_to_rgb(hue, saturation, value))
 
 

@@ -91,7 +91,7 @@ def with_mouth(avatar: Avatar, enamel: tuple[float, float, float] = ENAMEL) -> A
         if mesh.name == "teeth":
             place = model.template[mesh.body_vertices]
             angle = np.arctan2(place[:, 0], place[:, 2] - (place[:, 2].max() - _ARCH_RADIUS))
-            upper = np.isin(mesh.body_vertices, model.parts["teeth_upper"].vertex_ids)
+            upper = np.isin(mesh.body_ids, model.parts["teeth_upper"].vertex_ids)
             v = np.zeros(len(place))
             for row, gum_first in ((upper, True), (~upper, False)):
                 low, high = place[row, 1].min(), place[row, 1].max()

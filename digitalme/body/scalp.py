@@ -57,9 +57,10 @@ class Scalp:
     @staticmethod
     def grid(polars: int = _POLARS, azimuths: int = _AZIMUTHS) -> tuple[np.ndarray, np.ndarray]:
         """Azimuth and polar angle (polars, azimuths) of a radius map; column 0 is the front."""
-        return tuple(
-            np.meshgrid(np.linspace(0, 2 * np.pi, azimuths, endpoint=False), np.linspace(0, MAX_POLAR, polars))
+        azimuth, polar = np.meshgrid(
+            np.linspace(0, 2 * np.pi, azimuths, endpoint=False), np.linspace(0, MAX_POLAR, polars)
         )
+        return azimuth, polar
 
     @staticmethod
     def sample(values: np.ndarray, azimuth: np.ndarray, polar: np.ndarray) -> np.ndarray:
@@ -91,7 +92,7 @@ class Scalp:
         scale = np.where(inside, limit / np.maximum(distance, 1e-6), 1.0)
         moved = self.center + offset * scale[:, None]
         low = np.flatnonzero(polar > np.radians(85))
-        if len(low):
+        if len(low) and self.skin is not None and self.skin_normals is not None and self.skin_points is not None:
             _, nearest = self.skin.query(moved[low])
             normal = self.skin_normals[nearest]
             depth = np.einsum("ij,ij->i", moved[low] - self.skin_points[nearest], normal)

@@ -194,7 +194,8 @@ class _View:
         slope[:, :, 2] = -self.focal * seen[:, :2] / depth[:, None] ** 2
         slope *= (root / self.noise_px)[:, None, None]
         arm = seen - self.translation
-        x, y, z, zero = *arm.T, np.zeros(len(arm))
+        x, y, z = arm.T
+        zero = np.zeros(len(arm))
         turning = np.stack([zero, z, -y, -z, zero, x, y, -x, zero], -1).reshape(-1, 3, 3)  # d(w x arm) / dw
         jacobian = np.concatenate([(slope @ self.rotation) @ head.basis, slope @ turning, slope], -1)
         return jacobian.reshape(-1, jacobian.shape[-1]), (error * root[:, None]).ravel(), loss

@@ -210,7 +210,7 @@ def steady_landmarks(
         (-3, 1.05, 0, -0.1),
     ):
         centre = middle + np.array([right, down]) * reach * 0.3
-        to_crop = cv2.getRotationMatrix2D(tuple(map(float, centre)), turn, 150 / (reach * grow))
+        to_crop = cv2.getRotationMatrix2D(tuple(map(float, centre)), turn, float(150 / (reach * grow)))
         to_crop[:, 2] += 150 - centre
         crop = cv2.warpAffine(image, to_crop, (300, 300), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         found = face_landmarks(crop)

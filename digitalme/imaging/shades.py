@@ -23,7 +23,8 @@ def _bright_median(pixels: np.ndarray, low: float, high: float) -> Rgb:
     """Median colour of the pixels between two percentiles of brightness, sRGB 0..1."""
     light = pixels.mean(1)
     a, b = np.percentile(light, [low, high])
-    return tuple(float(v) / 255 for v in np.median(pixels[(light >= a) & (light <= b)], 0))
+    red, green, blue = (float(v) / 255 for v in np.median(pixels[(light >= a) & (light <= b)], 0))
+    return red, green, blue
 
 
 def eye_white(portrait: Portrait) -> Rgb | None:

@@ -153,7 +153,7 @@ def contact_strip(path: Path, n: int = 12, columns: int = 6, side: int = 256) ->
     """`n` pictures spread evenly over a video, `columns` to a row, each `side` pixels wide."""
     with _open(path) as container:
         stream = container.streams.video[0]
-        fps = float(stream.average_rate)
+        fps = float(stream.average_rate or 25)
         total = stream.frames or round(float((container.duration or 0) / av.time_base) * fps)
         wanted = [int((i + 0.5) * total / n) for i in range(n)]
         pictures = [_picture_at(container, stream, index / fps) for index in wanted]
@@ -174,7 +174,7 @@ def _picture_at(
     container.seek(int(seconds * av.time_base), backward=True)
     frame = None
     for frame in container.decode(stream):
-        if frame.time is not None and frame.time >= seconds - 0.25 / float(stream.average_rate):
+        if frame.time is not None and frame.time >= seconds - 0.25 / float(stream.average_rate or 25):
             break
     if frame is None:
         raise InputError(f"{container.name}: the video track holds no pictures")

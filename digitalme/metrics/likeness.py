@@ -50,7 +50,7 @@ def _networks() -> tuple:
         raise MissingExtraError(DESCRIPTOR_HINT)
     import dlib
 
-    models = Path(str(util.find_spec("face_recognition_models").origin)).parent / "models"
+    models = Path(str(getattr(util.find_spec("face_recognition_models"), "origin", ""))).parent / "models"
     five_points = dlib.shape_predictor(str(models / "shape_predictor_5_face_landmarks.dat"))
     return dlib, five_points, dlib.face_recognition_model_v1(str(models / "dlib_face_recognition_resnet_model_v1.dat"))
 
@@ -87,14 +87,14 @@ def psnr(a: Image, b: Image, where: Bool[np.ndarray, "h w"]) -> float:
     return float(10 * np.log10(255**2 / max(error.mean(), 1e-9)))
 
 
-def head_region(landmarks: Landmarks, shape: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
+def head_region(landmarks: Landmarks, shape: tuple[int, ...]) -> Bool[np.ndarray, "h w"]:
     """Everything above the line through the chin, at right angles to the face's axis: the head without the body."""
     top, chin = landmarks[[10, 152], :2]
     y, x = np.indices(shape)
     return (x + 0.5 - chin[0]) * (chin - top)[0] + (y + 0.5 - chin[1]) * (chin - top)[1] < 0
 
 
-def face_region(landmarks: Landmarks, shape: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
+def face_region(landmarks: Landmarks, shape: tuple[int, ...]) -> Bool[np.ndarray, "h w"]:
     """Inside the face's oval."""
     mask = np.zeros(shape, np.uint8)
     cv2.fillPoly(mask, [np.round(landmarks[list(OVAL), :2] - 0.5).astype(np.int32)], 1)

@@ -264,7 +264,8 @@ class GlScene:
         if part["colors"] is not drawable.colors:
             part["colors"] = drawable.colors
             rgba = np.ones((len(positions), 4), np.float32)
-            rgba[:, : drawable.colors.shape[1]] = drawable.colors
+            if drawable.colors is not None:
+                rgba[:, : drawable.colors.shape[1]] = drawable.colors
             if self.linear:
                 rgba[:, :3] = srgb_to_linear(rgba[:, :3])
             part["color"].write(np.ascontiguousarray(rgba[corner]).tobytes())

@@ -58,7 +58,7 @@ def bake_visibility(
     casting = faces[occluders]
     casting = casting[near[casting].any(1)]
     local = np.flatnonzero(near)
-    offset = positions - center.astype(np.float32)
+    offset: np.ndarray = positions - center.astype(np.float32)
     seen = np.ones((len(positions), len(directions)), np.float32)
     scale = MAP_SIZE / (2 * REACH)
     for d, direction in enumerate(directions):

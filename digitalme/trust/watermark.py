@@ -175,7 +175,7 @@ def _at_scale(residue: np.ndarray, scale: float) -> Mark:
     white = _whitened(residue, scale)
     peaks = _read(white)
     places = PLACES * (len(LIKELY) if scale in LIKELY else len(SCALES))
-    y, x = np.unravel_index(np.argmax(peaks), peaks.shape)
+    y, x = divmod(int(np.argmax(peaks)), TILE)
     candidates = [(peaks[y, x], places, y, x)]
     if scale in LIKELY:
         candidates.append((peaks[0, 0], len(LIKELY), 0, 0))

@@ -93,7 +93,8 @@ def main() -> None:
             y, x = random.integers(0, picture.shape[0] - 256), random.integers(0, picture.shape[1] - 256)
             seen.append(detect([np.ascontiguousarray(picture[y : y + 256, x : x + 256])]))
     print(f"\nunmarked, {len(seen)} pieces: {sum(mark.found for mark in seen)} found; highest peak"
-          f" {max(mark.strength for mark in seen):.2f}, smallest chance {min(mark.chance for mark in seen):.2g}")  # fmt: skip
+          f" {max(mark.strength for mark in seen):.2f}, smallest chance"
+          f" {min(mark.chance for mark in seen):.2g}")  # fmt: skip
     print(f"marking a frame: {each:.2f} ms")
 
 

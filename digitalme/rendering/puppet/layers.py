@@ -362,8 +362,8 @@ def _lid_neighbours(view: View, eyes: Mask) -> Soft:
         edge = np.interp(x, lower[order, 0], lower[order, 1])
         weight[(np.arange(len(eyes))[:, None] > edge - 1) & grown(eyes, 6 * view.unit)] = 0.02
     weight *= (view.unlike_skin < 3.2) & (view.image.mean(2) > 0.6 * view.skin_color.mean())
-    for group in (lm.BROW_RIGHT, lm.BROW_LEFT):
-        weight *= ~view.area(group, 2 * view.unit)
+    for brow in (lm.BROW_RIGHT, lm.BROW_LEFT):
+        weight *= ~view.area(brow, 2 * view.unit)
     return weight
 
 

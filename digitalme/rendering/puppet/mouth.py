@@ -227,7 +227,7 @@ def _projected(
     """A textured part as the photo's camera would see it alone: colour and alpha, 0..255."""
     n = len(view.image)
     corners = view.camera.project(rest)
-    planes = []
+    planes: list[np.ndarray] = []
     for channels in (
         texture,
         np.dstack([np.repeat(texture[..., 3:], 3, 2), np.full(texture.shape[:2], 255, np.uint8)]),

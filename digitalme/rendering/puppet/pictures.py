@@ -42,7 +42,7 @@ def blurred(image: np.ndarray, sigma: float) -> np.ndarray:
     return cv2.resize(small, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
 
 
-def polygon(points: Float[np.ndarray, "n 2"], shape: tuple[int, int], grow: float = 0) -> Mask:
+def polygon(points: Float[np.ndarray, "n 2"], shape: tuple[int, ...], grow: float = 0) -> Mask:
     """A filled polygon, grown (or shrunk, if negative) by some pixels."""
     mask = np.zeros(shape, np.uint8)
     cv2.fillPoly(mask, [np.round((points - 0.5) * 16).astype(np.int32)], 1, shift=4)

@@ -196,7 +196,7 @@ class PhotoPuppet:
         camera = self._camera
         posed_pixels(
             layer.rest, posable.basis, vector if len(posable.basis) else vector[:0], layer.turn, rotation, self._pivot,
-            np.zeros(3), camera.camera_from_world, camera.focal_px, *camera.center_px, world, corners,
+            np.zeros(3), camera.camera_from_world, camera.focal_px, *camera.center, world, corners,
         )  # fmt: skip
         return corners
 
@@ -220,6 +220,7 @@ class PhotoPuppet:
 
 def _layer_faces(view, layer: Layer) -> np.ndarray:
     """A mesh layer's triangles as the body's vertex numbers."""
+    assert layer.follow is not None
     return layer.follow.indices[layer.faces]
 
 

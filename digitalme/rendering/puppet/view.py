@@ -77,7 +77,7 @@ class View:
 
     def area(self, group: tuple[int, ...], grow: float = 0) -> Mask:
         """The polygon of a landmark group."""
-        return polygon(self.landmarks[list(group)], self.image.shape[:2], grow)
+        return polygon(self.landmarks[list(group)], self.person.shape, grow)
 
     # ---- masks
 
@@ -197,7 +197,7 @@ class View:
 
     def unproject(self, x: np.ndarray, y: np.ndarray, depth: np.ndarray) -> Float[np.ndarray, "*n 3"]:
         """Pixels and depths to world points."""
-        cx, cy = self.camera.center_px
+        cx, cy = self.camera.center
         seen = np.stack([(x - cx) * depth, (y - cy) * depth, depth * self.camera.focal_px], -1) / self.camera.focal_px
         pose = self.camera.camera_from_world
         return (seen - pose[:, 3]) @ pose[:, :3]
@@ -220,7 +220,7 @@ def look_at(portrait: Portrait, likeness: Likeness, size: int) -> View:
     points = portrait.landmarks[:, :2]
     middle = (points[lm.FOREHEAD_TOP] + points[lm.CHIN]) / 2
     face = np.linalg.norm(points[lm.FOREHEAD_TOP] - points[lm.CHIN])
-    side = int(min(FRAME_IN_FACES * face, height, width))
+    side = int(min(float(FRAME_IN_FACES * face), height, width))
     x0 = int(np.clip(middle[0] - side / 2, 0, width - side))
     y0 = int(np.clip(middle[1] - side * FACE_AT, 0, height - side))
     n = min(2 * size, max(1024, side))  # a texel for each sample, as far as the photo has them
