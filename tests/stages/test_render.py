@@ -65,3 +65,14 @@ def test_speaking_is_one_in_words_and_zero_in_long_silence():
 def test_refusals_say_what_is_expected(astronaut, astronaut_likeness, config, words):
     with pytest.raises(InputError, match=words):
         render(astronaut, astronaut_likeness, NOBODY, performance(0.1), config)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("look", ["studio", "moe"])
+def test_the_avatars_looks_take_the_same_performance(astronaut, astronaut_likeness, astronaut_avatar, look):
+    spoken = performance(0.2, jawOpen=lambda t: 3 * t)
+    config = RenderConfig(look=look, size=128, fps=15)
+    pictures = list(read_video(render(astronaut, astronaut_likeness, astronaut_avatar, spoken, config).path))
+    assert len(pictures) == 3
+    assert pictures[0].shape == (128, 128, 3)
+    assert np.abs(pictures[2].astype(int) - pictures[0]).max() > 20  # the mouth opens

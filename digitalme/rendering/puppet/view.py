@@ -109,7 +109,8 @@ class View:
         for group in (lm.EYE_RIGHT, lm.EYE_LEFT, lm.LIPS_OUTER, lm.BROW_RIGHT, lm.BROW_LEFT):
             mask &= ~self.area(group, 0.03 * self.face_height)
         brows = self.landmarks[[105, 334], 1].min()
-        return mask & (np.arange(len(mask))[:, None] > brows)
+        mask &= np.arange(len(mask))[:, None] > brows
+        return mask if mask.sum() > 100 else self.oval  # a face seen from the side leaves little
 
     @cached_property
     def skin_color(self) -> Float[np.ndarray, "3"]:
@@ -236,10 +237,12 @@ def look_at(portrait: Portrait, likeness: Likeness, size: int) -> View:
         camera, focal_px=camera.focal_px * scale, width=n, height=n, center_px=((cx - x0) * scale, (cy - y0) * scale)
     )
     vertices = body.vertices({**likeness.shape, **likeness.expression}) + likeness.residual
+    marks = ((points - [x0, y0]) * scale).astype(np.float32)
+    face = polygon(marks[list(lm.OVAL)], (n, n)).astype(np.float32)
     return View(
         cut(portrait.image),
-        ((points - [x0, y0]) * scale).astype(np.float32),
-        np.clip(cut(portrait.person), 0, 1),
+        marks,
+        np.clip(np.maximum(cut(portrait.person), face), 0, 1),  # a matte that cuts into the face would be a hole
         np.clip(cut(portrait.hair), 0, 1),
         camera,
         vertices,
