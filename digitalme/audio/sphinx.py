@@ -68,10 +68,10 @@ def align(samples: Samples, words: list[str]) -> tuple[Labels, Labels] | None:
 
 @lru_cache(maxsize=1)
 def _recogniser():
-    """The decoder with words and language model (0.8 s to load), and its first guess of the mean spectrum."""
+    """The decoder with words and language model (0.8 s to load)."""
     quick = {"fwdflat": False, "bestpath": False, "maxhmmpf": 3000}
     decoder = _decoder(lm=_model_file("en-us.lm.bin"), dict=_model_file("cmudict-en-us.dict"), **quick)
-    return decoder, decoder.get_cmn(False)
+    return decoder
 
 
 def recognise(samples: Samples) -> list[str]:
@@ -79,8 +79,8 @@ def recognise(samples: Samples) -> list[str]:
 
     One pass with at most 3000 states: as many words right as with its three passes, at a third of the time.
     """
-    decoder, fresh = _recogniser()
-    decoder.set_cmn(fresh)  # what it learnt of another clip's microphone must not change this one's words
+    decoder = _recogniser()
+    decoder.reinit_feat()  # what it learnt of another clip must not change this one's words
     _listen(decoder, samples)
     heard = [segment.word.partition("(")[0] for segment in decoder.seg() or ()]
     return [word for word in heard if word not in _SILENT]

@@ -104,3 +104,10 @@ def test_speech_survives_its_files(aligned, tmp_path):
     assert (again.words, again.method) == (tuple(again.words), "aligned")
     np.testing.assert_allclose(again.pitch_hz, aligned.pitch_hz, atol=1e-4)
     assert aligned.preview().dtype == np.uint8
+
+
+def test_what_was_heard_before_changes_nothing(voice):
+    first, other = (replace(voice, samples=part) for part in np.array_split(voice.samples, 2))
+    alone = encode_speech(first, EncodeSpeechConfig(use_text=False))
+    encode_speech(other, EncodeSpeechConfig(use_text=False))
+    assert encode_speech(first, EncodeSpeechConfig(use_text=False)).phones == alone.phones
