@@ -112,3 +112,12 @@ def test_dark_skin_stays_dark_and_light_skin_stays_light(avatar):
 
 def test_preview_is_five_views(avatar):
     assert avatar_preview(avatar, 96).shape == (96, 480, 3)
+
+
+def test_a_slow_turn_does_not_flicker(avatar):
+    """Frames 0.1 degree apart: a pixel's change must itself change little, but for a few on edges."""
+    studio, camera = Studio(avatar), portrait_camera(avatar, width=256, height=256)
+    frames = [studio.picture(camera, {"jawOpen": 0.2}, (0, 0.002 * i, 0)).astype(int) for i in range(6)]
+    jumps = np.max([np.abs(a - 2 * b + c).max(2) for a, b, c in zip(frames, frames[1:], frames[2:], strict=False)], 0)
+    assert (jumps > 40).mean() < 0.004
+    assert (jumps > 80).mean() < 0.001
