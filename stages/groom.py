@@ -103,7 +103,7 @@ def _drawn(portrait: Portrait, likeness: Likeness, config: GroomConfig, traits: 
         grow = 1 + 0.33 * config.intensity
         hair.append(glasses_mesh(vertices, eyes, (0.027 * grow, 0.0215 * grow), 0.0013 * grow))
     cloth = {part: _floats(drawn_cloth(color)) for part, color in cloth_colors(portrait).items()}
-    avatar = dress(avatar, vertices, config.outfit, cloth, hide=0.003, ease=0.4 + 0.6 * config.body)
+    avatar = dress(avatar, vertices, config.outfit, cloth, hide=0.003, ease=0.6 + 0.4 * config.body)
     textures = avatar.textures | {"hair": paint_moe_hair(drawn_hair(portrait.hair_color))}
     about = avatar.about | {"hair_style": cut}
     return replace(avatar, meshes=avatar.meshes + tuple(hair), textures=textures, about=about)

@@ -100,4 +100,4 @@ def _cut(above, beside, below, width, reach, coherence, bangs) -> str:
         return "buzz" if coherence < 0.45 else "bun"
     if coherence < 0.42:
         return "curly"
-    return "bob" if beside > 0.2 else "short"
+    return "bob" if beside > 0.12 else "short"

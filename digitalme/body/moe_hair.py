@@ -57,7 +57,10 @@ def trim(guides: Float[np.ndarray, "n s 3"], hem: np.ndarray, steps: int) -> Flo
     low = np.floor(place).astype(int).clip(0, fine.shape[1] - 2)
     share = (place - low)[..., None]
     rows = np.arange(count)[:, None]
-    return fine[rows, low] * (1 - share) + fine[rows, low + 1] * share
+    out = fine[rows, low] * (1 - share) + fine[rows, low + 1] * share
+    for _ in range(3):  # shoulders push a lock aside in steps: round them
+        out[:, 2:-1] = 0.5 * out[:, 2:-1] + 0.25 * (out[:, 1:-2] + out[:, 3:])
+    return out
 
 
 def _fall(
