@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 from scipy import sparse
+from scipy.spatial import cKDTree
 
 from digitalme.artifacts.avatar import Avatar, AvatarMesh, Material, with_alpha
 from digitalme.body.character import humanoid_weights, vertex_normals
@@ -120,7 +121,7 @@ def _cut_at_zero(
     return np.stack([first, second], 1), np.array(share), np.array(kept, np.int32), rim
 
 
-def _smooth_rim(points: np.ndarray, rim: list[tuple[int, int]], passes: int = 6) -> np.ndarray:
+def _smooth_rim(points: np.ndarray, rim: list[tuple[int, int]], passes: int = 12) -> np.ndarray:
     """Points with the cut edge's own curve smoothed along itself: the cage's facets make it zigzag."""
     edges = np.array(rim)
     count = len(points)
@@ -132,6 +133,23 @@ def _smooth_rim(points: np.ndarray, rim: list[tuple[int, int]], passes: int = 6)
     out = points.copy()
     for _ in range(passes):
         out[ids] = 0.4 * out[ids] + 0.6 * ((ring @ out)[ids] / degree[ids, None])
+    return out
+
+
+def _clear_of_skin(
+    points: np.ndarray, faces: np.ndarray, vertices: np.ndarray, model: BodyModel, clearance: float
+) -> np.ndarray:
+    """Cloth points moved out until they stand `clearance` over the nearest skin: smoothing draws cloth into limbs."""
+    skin = np.concatenate([model.parts["body"].faces, model.parts["head"].faces])
+    ids = np.unique(skin)
+    normals = vertex_normals(vertices, skin)[ids].astype(np.float64)
+    tree = cKDTree(vertices[ids])
+    out = points.copy()
+    for _ in range(4):
+        distance, nearest = tree.query(out)
+        depth = np.einsum("ij,ij->i", out - vertices[ids][nearest], normals[nearest])
+        lack = np.where(distance < 0.05, np.clip(clearance - depth, 0, 0.03), 0)
+        out += _smooth(normals[nearest] * lack[:, None], faces, 2)
     return out
 
 
@@ -149,7 +167,7 @@ def sew(
     points = smooth[pairs[:, 0]] * (1 - mix) + smooth[pairs[:, 1]] * mix
     points = _smooth_rim(points, rim)
     normals = vertex_normals(points, faces)
-    points = points + normals * offset
+    points = _clear_of_skin(points + normals * offset, faces, vertices, model, 0.6 * offset)
 
     # the hem: the rim again, folded back inside, so that cloth has thickness
     rim_ids = np.unique(rim)

@@ -98,7 +98,7 @@ def _hang(roots: Roots, hem: float, bangs: np.ndarray, tuck: float) -> Growth:
 
     def target(places, t):
         # past the temple hair goes out and back first, or it would cross the eye; then down; a bob's tips turn in
-        out = np.where((places[:, 1] > -0.02) & (t * length < 0.09), 0.55 * roots.side, 0.0)
+        out = np.where((places[:, 1] > -0.02) & (t * length < 0.09), 0.40 * roots.side, 0.0)
         low = smoothstep(0.0, -0.06, places[:, 1]) * (np.abs(places[:, 0]) > 0.07)
         out = out + low * 7 * (np.sign(places[:, 0]) * (0.088 + 0.012 * jitter) - places[:, 0])
         turn_in = -tuck * np.sign(places[:, 0]) * smoothstep(0.62, 1.0, np.full(n, t))
@@ -226,7 +226,8 @@ def grow(scalp: Scalp, roots: Roots, growth: Growth, steps: int = 11) -> Float[n
         t = travelled[k]
         step = (growth.length * (travelled[k + 1] - t))[:, None]
         bend = growth.bend(t) if callable(growth.bend) else growth.bend
-        bend = np.broadcast_to(bend, len(azimuth))[:, None]
+        even = (travelled[k + 1] - t) * (steps - 1)  # this step's length over the mean one
+        bend = 1 - (1 - np.broadcast_to(bend, len(azimuth))[:, None]) ** even
         target = growth.target(points[-1] - scalp.center, t)
         target = target / np.maximum(np.linalg.norm(target, axis=1, keepdims=True), 1e-6)
         heading = heading * (1 - bend) + target * bend

@@ -113,7 +113,11 @@ def hair_outside_face(portrait: Portrait) -> np.ndarray:
     up = (points[10] - points[152]) / face
     rows, columns = np.mgrid[: inner.shape[0], : inner.shape[1]]
     height = (columns - points[168, 0]) * up[0] + (rows - points[168, 1]) * up[1]
-    return np.where((inner > 0) & (height < 0.05 * face), 0, portrait.hair)
+    bare = (inner > 0) & (height < 0.05 * face)
+    beside = (inner == 0) & (height < 0.05 * face) & (height > -0.6 * face)
+    if (portrait.hair * beside).sum() < 0.06 * face**2:  # too little for hair beside the face: lit ears and cheeks
+        bare = height < -0.02 * face
+    return np.where(bare, 0, portrait.hair)
 
 
 def _photo_of_hair(portrait: Portrait) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

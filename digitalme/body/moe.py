@@ -198,7 +198,11 @@ class Bend:
         if k == 1:
             return np.array(points, np.float64)
         chubby = np.array([1.12, 0.80, 1.10]) if k < 0.5 else np.ones(3)
-        above = smoothstep(pivot[1] - 0.03, pivot[1] + 0.02, points[:, 1])[:, None]
+        off = points - pivot
+        above = smoothstep(-0.03, 0.02, off[:, 1])
+        # shoulders reach above the pivot, but only the neck belongs to the head
+        above *= np.maximum(smoothstep(0.10, 0.07, np.hypot(off[:, 0], off[:, 2])), smoothstep(0.03, 0.06, off[:, 1]))
+        above = above[:, None]
         small = pivot + (points - pivot) * k * chubby
         return small * (1 - above) + points * above
 
