@@ -36,6 +36,14 @@ class Roots:
     places: Float[np.ndarray, "n 3"]
     """Relative to the scalp's centre: (x, up, forward)."""
     rng: np.random.Generator
+    scalp: Scalp
+
+    def along_skull(self, places: np.ndarray) -> Float[np.ndarray, "n 3"]:
+        """Unit directions down the skull at `places`, each on its own root's meridian."""
+        _, polar = self.scalp.angles(places + self.scalp.center)
+        azimuth = np.radians(self.azimuth)
+        down = self.scalp.directions(azimuth, polar + 0.02) - self.scalp.directions(azimuth, polar)
+        return down / np.linalg.norm(down, axis=1, keepdims=True)
 
     @property
     def side(self) -> Float[np.ndarray, "n"]:
@@ -72,6 +80,12 @@ def _bang_length(roots: Roots) -> np.ndarray:
     return 0.092 * roots.rng.uniform(0.92, 1.06, len(roots.polar)) + 0.085 * np.clip((66 - roots.polar) / 66, 0, 1)
 
 
+def _fringe(roots: Roots, places: np.ndarray) -> np.ndarray:
+    """Where bangs go: down the skull, then over the forehead."""
+    low = smoothstep(0.085, 0.055, places[:, 1])[:, None]
+    return roots.along_skull(places) * (1 - low) + _falling(roots, 0.10 * np.sign(places[:, 0]), 0.05) * low
+
+
 def short(roots: Roots) -> Growth:
     front = np.abs(roots.azimuth) < 65
     length = np.interp(np.abs(roots.azimuth), [0, 60, 110, 180], [0.072, 0.066, 0.060, 0.052])
@@ -79,10 +93,10 @@ def short(roots: Roots) -> Growth:
     sweep = np.where(front, 0.75 * np.where(roots.places[:, 0] > 0.025, 0.8, -0.9), 0.15 * roots.side)
 
     def target(places, t):
-        return _falling(roots, sweep, np.where(front, 0.10, -0.25))
+        return roots.along_skull(places) + _falling(roots, 0.8 * sweep, np.where(front, 0.15, -0.1)) * 0.45
 
-    return Growth(length * roots.rng.uniform(0.85, 1.1, len(length)), np.full(len(length), 0.16), 0.16, target,
-                  (0.010, 0.015), 0.003)  # fmt: skip
+    lengths = length * roots.rng.uniform(0.85, 1.1, len(length))
+    return Growth(lengths, np.full(len(length), 0.13), 0.30, target, (0.010, 0.015), 0.004)
 
 
 def _hang(roots: Roots, hem: float, bangs: np.ndarray, tuck: float) -> Growth:
@@ -91,35 +105,38 @@ def _hang(roots: Roots, hem: float, bangs: np.ndarray, tuck: float) -> Growth:
     length = np.where(
         bangs,
         _bang_length(roots),
-        np.clip(roots.places[:, 1] - hem + 0.07 * np.sin(np.radians(roots.polar)), 0.05, 0.6),
+        np.clip(roots.scalp.radius.mean() * np.clip(np.radians(100 - roots.polar), 0, 2) - hem - 0.01, 0.05, 0.6),
     ) * roots.rng.uniform(0.95, 1.04, n)
-    beside = np.abs(roots.azimuth) < 85
-    jitter = roots.rng.normal(size=n)
+    beside = (np.abs(roots.azimuth) < 85)[:, None]
+    angle = np.radians(roots.azimuth)
+    layer = roots.rng.uniform(0, 0.012, n)
+    ring = np.stack([np.sin(angle) * (0.094 + layer), np.cos(angle) * (0.100 + layer)], 1)
+    temples = np.abs(roots.azimuth) < 85
+    ring[temples, 0] = np.sign(ring[temples, 0]) * np.maximum(np.abs(ring[temples, 0]), 0.086)  # beside the cheeks
 
     def target(places, t):
-        # past the temple hair goes out and back first, or it would cross the eye; then down; a bob's tips turn in
-        out = np.where((places[:, 1] > -0.02) & (t * length < 0.09), 0.40 * roots.side, 0.0)
-        low = smoothstep(0.0, -0.06, places[:, 1]) * (np.abs(places[:, 0]) > 0.07)
-        out = out + low * 7 * (np.sign(places[:, 0]) * (0.088 + 0.012 * jitter) - places[:, 0])
-        turn_in = -tuck * np.sign(places[:, 0]) * smoothstep(0.62, 1.0, np.full(n, t))
-        x = np.where(bangs, 0.10 * np.sign(places[:, 0]), out * np.where(beside, 1.0, 0.5) + turn_in)
-        forward = np.where(bangs, 0.22, np.where(beside & (places[:, 1] > -0.03), -0.30, -0.04))
-        return _falling(roots, x, forward)
+        # down the skull, then within a cylinder around the head; a bob's tips turn in
+        gap = ring * (1 - tuck * smoothstep(0.55, 1.0, t)) - places[:, [0, 2]]
+        hold = np.stack([gap[:, 0], np.zeros(n), gap[:, 1]], 1) * 8
+        hold = np.where(beside, hold * np.array([1, 0, 0.35]), hold)
+        low = smoothstep(0.03, -0.015, places[:, 1])[:, None]
+        fall = roots.along_skull(places) * (1 - low) + (_falling(roots) + hold) * low
+        return np.where(bangs[:, None], _fringe(roots, places), fall)
 
-    return Growth(length, np.full(n, 0.10), 0.26, target, (0.012, 0.018))
+    return Growth(length, np.full(n, 0.08), 0.50, target, (0.012, 0.018), 0.003)
 
 
 def bob(roots: Roots) -> Growth:
-    return _hang(roots, -0.115, _bangs(roots, 36), 0.30)
+    return _hang(roots, -0.100, _bangs(roots, 36), 0.25)
 
 
 def long(roots: Roots) -> Growth:
-    return _hang(roots, -0.33, _bangs(roots, 30), 0.05)
+    return _hang(roots, -0.33, _bangs(roots, 30), 0.0)
 
 
 def parted(roots: Roots) -> Growth:
     """Long, parted in the middle, no bangs."""
-    growth = _hang(roots, -0.30, np.zeros(len(roots.azimuth), bool), 0.05)
+    growth = _hang(roots, -0.30, np.zeros(len(roots.azimuth), bool), 0.0)
     front = np.abs(roots.azimuth) < 50
     side = np.where(roots.points[:, 0] >= 0.004, 1.0, -1.0)
 
@@ -131,7 +148,7 @@ def parted(roots: Roots) -> Growth:
         )
         return np.where(front[:, None], swept, usual)
 
-    return Growth(growth.length, growth.lift, 0.34, target, growth.width)
+    return Growth(growth.length, growth.lift, 0.45, target, growth.width)
 
 
 def _gathered(roots: Roots, ties: np.ndarray, bangs: np.ndarray, tail: float, fan: float) -> Growth:
@@ -151,11 +168,10 @@ def _gathered(roots: Roots, ties: np.ndarray, bangs: np.ndarray, tail: float, fa
             np.stack([np.sign(ties[:, 0]) * 0.35, np.full(n, -1.0), np.where(ties[:, 2] < -0.05, -0.35, 0.0)], 1)
             + scatter
         )
-        fringe = _falling(roots, 0.06 * roots.side, 0.22)
-        return np.where(bangs[:, None], fringe, np.where(past[:, None], hang, to_tie))
+        return np.where(bangs[:, None], _fringe(roots, places), np.where(past[:, None], hang, to_tie))
 
     def bend(t):
-        return np.where(bangs, 0.20, np.where(reached, 0.45, 0.75))
+        return np.where(bangs, 0.50, np.where(reached, 0.45, 0.75))
 
     return Growth(length, np.full(n, 0.04), bend, target, (0.011, 0.016))
 
@@ -208,7 +224,7 @@ def plant(scalp: Scalp, count: int, seed: int = 0) -> Roots:
     inside = polar < hairline(azimuth) + np.radians(rng.normal(size=len(i)) * 2)
     azimuth, polar = azimuth[inside], polar[inside]
     points = scalp.surface(azimuth, polar, 0.001)
-    return Roots(np.degrees(azimuth), np.degrees(polar), points, points - scalp.center, rng)
+    return Roots(np.degrees(azimuth), np.degrees(polar), points, points - scalp.center, rng, scalp)
 
 
 def grow(scalp: Scalp, roots: Roots, growth: Growth, steps: int = 11) -> Float[np.ndarray, "n steps 3"]:
@@ -348,7 +364,7 @@ def card_meshes(scalp: Scalp, style: str, seed: int = 0) -> list[AvatarMesh]:
         return [cap_mesh(scalp), _puffs(scalp, seed)]
     roots = plant(scalp, _CARDS, seed)
     growth = STYLES[style](roots)
-    guides = grow(scalp, roots, growth)
+    guides = grow(scalp, roots, growth, 31)[:, ::3]  # grown in fine steps, drawn in coarse ones
     steps = guides.shape[1]
     profile = np.interp(np.linspace(0, 1, steps), [0, 0.15, 0.7, 1], [0.7, 1, 0.95, 0.35])
     half_width = roots.rng.uniform(*growth.width, len(guides))

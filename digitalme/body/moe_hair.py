@@ -33,15 +33,7 @@ class Locks:
 def _roots(scalp: Scalp, azimuth: np.ndarray, polar: np.ndarray, seed: int) -> Roots:
     """Roots at given angles, degrees."""
     points = scalp.surface(np.radians(azimuth), np.radians(polar), 0.001)
-    return Roots(azimuth, polar, points, points - scalp.center, np.random.default_rng(seed))
-
-
-def _along_skull(scalp: Scalp, roots: Roots, places: np.ndarray) -> np.ndarray:
-    """Unit directions down the skull at `places`, each on its root's own meridian."""
-    _, polar = scalp.angles(places + scalp.center)
-    azimuth = np.radians(roots.azimuth)
-    down = scalp.directions(azimuth, polar + 0.02) - scalp.directions(azimuth, polar)
-    return down / np.linalg.norm(down, axis=1, keepdims=True)
+    return Roots(azimuth, polar, points, points - scalp.center, np.random.default_rng(seed), scalp)
 
 
 def trim(guides: Float[np.ndarray, "n s 3"], hem: np.ndarray, steps: int) -> Float[np.ndarray, "n steps 3"]:
@@ -78,7 +70,7 @@ def _fall(
         fall = np.clip(-places[:, 1:2], 0, 0.4)
         gap = ring * (1 + flare * fall) - places[:, [0, 2]]
         hold = np.stack([gap[:, 0], np.zeros(n), gap[:, 1]], 1) * 9
-        skull = _along_skull(scalp, roots, places)
+        skull = roots.along_skull(places)
         low = smoothstep(0.030, -0.015, places[:, 1])[:, None]
         return skull * (1 - low) + (down + hold) * low
 
@@ -96,7 +88,7 @@ def _fringe(scalp: Scalp, brow_height: float, count: int, sweep: float, seed: in
     lean = sweep + 0.10 * np.sign(azimuth) + 0.14 * rng.choice([-1.0, 1.0], count)
 
     def target(places: np.ndarray, t: float) -> np.ndarray:
-        skull = _along_skull(scalp, roots, places)
+        skull = roots.along_skull(places)
         low = smoothstep(0.075, 0.045, places[:, 1])[:, None]
         aside = np.where(np.abs(places[:, 0] + 0.02 * np.sign(lean)) < 0.075, lean * 1.3, 0.0)
         fall = np.stack([aside, np.full(count, -1.0), np.where(np.abs(places[:, 0]) > 0.07, -0.1, 0.03)], 1)
@@ -137,7 +129,7 @@ def moe_locks(scalp: Scalp, cut: str, bangs: bool, brow_height: float, seed: int
         style = STYLES[cut]
         roots = plant(scalp, 130, seed)
         keep = np.abs(roots.azimuth) > 30
-        roots = Roots(roots.azimuth[keep], roots.polar[keep], roots.points[keep], roots.places[keep], roots.rng)
+        roots = Roots(roots.azimuth[keep], roots.polar[keep], roots.points[keep], roots.places[keep], roots.rng, scalp)
         growth = style(roots)
         growth = replace(growth, height=0.006)
         locks.append(Locks(grow(scalp, roots, growth, 13), rng.uniform(0.016, 0.022, len(roots.azimuth))))
@@ -168,7 +160,7 @@ def _parting(scalp: Scalp, seed: int) -> Locks:
         inner = (np.abs(places[:, 0]) < 0.078)[:, None]
         out = np.stack([side * 1.0, np.full(count, -0.75), np.full(count, 0.12)], 1)
         down = np.stack([(side * 0.092 - places[:, 0]) * 9, np.full(count, -1.0), (0.02 - places[:, 2]) * 4], 1)
-        skull = _along_skull(scalp, roots, places)
+        skull = roots.along_skull(places)
         return np.where(inner, out * (places[:, 1:2] < 0.085) + skull * 0.5, down)
 
     growth = Growth(np.full(count, 0.30), np.full(count, 0.05), 0.50, target, height=0.012)

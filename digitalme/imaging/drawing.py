@@ -11,7 +11,7 @@ Rgb = tuple[float, float, float]
 Number = np.ndarray | np.number | float | int
 
 
-def smoothstep(low: Number, high: Number, x: Number) -> np.ndarray:
+def smoothstep(low: Number, high: Number, x: Number) -> Number:
     """0 at `low`, 1 at `high`, smooth between, flat outside; `low` may be the greater of the two."""
     t = np.clip((np.asarray(x) - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
