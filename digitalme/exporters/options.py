@@ -9,6 +9,7 @@ from digitalme.errors import InputError
 FORMATS = ("glb", "vrm", "vrma", "usd", "obj", "fbx")
 PROFILES = ("rpm", "mixamo")
 POSES = ("T", "A")
+LICENCES = ("strict", "open")
 IMAGE_FORMATS = ("jpeg", "webp", "png")
 
 
@@ -35,6 +36,10 @@ class ExportConfig:
     clip_seconds: float = 60.0
     """So much of a longer performance goes into the file; performance.json has it all."""
 
+    author: str = ""
+    """Who a VRM names as its author; "the person depicted" by default."""
+    licence: str = "strict"
+    """A VRM's permissions: "strict" (only the author may use it, not for profit, unchanged) or "open" (everyone)."""
     consent: str = ""
     """Digest of the consent record (digitalme.trust.consent), written into the file's asset.extras."""
 
@@ -42,6 +47,7 @@ class ExportConfig:
         for name in self.formats:
             _one_of("format", name, FORMATS)
         _one_of("profile", self.profile, PROFILES)
+        _one_of("licence", self.licence, LICENCES)
         _one_of("pose", self.pose, POSES)
         _one_of("image_format", self.image_format, IMAGE_FORMATS)
         if self.triangles and not 500 <= self.triangles <= 10_000_000:

@@ -10,12 +10,20 @@ from pathlib import Path
 import numpy as np
 
 from digitalme.artifacts import Avatar, Material, Performance, Skeleton
-from digitalme.errors import InputError
-from digitalme.exporters.glb import Chunk, add_channel, joint_animation, to_gltf, transform, write_glb_file
+from digitalme.exporters.glb import (
+    Chunk,
+    add_channel,
+    encode_picture,
+    joint_animation,
+    to_gltf,
+    transform,
+    write_glb_file,
+)
 from digitalme.exporters.hair_bones import with_hair_bones
 from digitalme.exporters.options import DEFAULT, ExportConfig
 from digitalme.exporters.pose import head_clip, local_from_world, stand
 from digitalme.exporters.profiles import MIXES, with_speech_morphs
+from digitalme.rendering.studio import portrait_camera, render_avatar
 
 _TRUNK = {"hips": "Hips", "spine": "Spine", "chest": "Spine1", "upperChest": "Spine2", "neck": "Neck", "head": "Head",
           "leftEye": "LeftEye", "rightEye": "RightEye"}  # fmt: skip
@@ -84,7 +92,7 @@ def write_vrm(avatar: Avatar, path: Path, config: ExportConfig = DEFAULT) -> Non
     document["extensions"] = {
         "VRMC_vrm": {
             "specVersion": "1.0",
-            "meta": vrm_meta(ready),
+            "meta": vrm_meta(ready, config),
             "humanoid": {"humanBones": {bone: {"node": joint_node[joint]} for bone, joint in HUMAN_BONES.items()}},
             "expressions": {
                 "preset": {name: expression(mix) for name, mix in PRESETS.items()},
@@ -113,44 +121,55 @@ def write_vrm(avatar: Avatar, path: Path, config: ExportConfig = DEFAULT) -> Non
             entry.setdefault("extensions", {})["VRMC_materials_mtoon"] = _mtoon(material, entry)
         used.add("VRMC_materials_mtoon")
     document["extensionsUsed"] = sorted(used | set(document.get("extensionsUsed", [])))
-    write_glb_file(path, document, data)
+    write_glb_file(path, document, _add_thumbnail(document, data, ready))
 
 
-def vrm_meta(avatar: Avatar) -> dict:
-    """Name, authors and permissions. What the avatar's consent record does not grant stays forbidden.
-
-    `avatar.about["consent"]` may hold: "subject" (a name), "authors", "use" ("self", "licensed" or "everyone"),
-    "commercial" ("personalNonProfit", "personalProfit", "corporation"), "redistribution", "modification" (booleans).
-    """
-    consent = avatar.about.get("consent") or {}
-    use = {"self": "onlyAuthor", "licensed": "onlySeparatelyLicensedPerson", "everyone": "everyone"}
-    commercial = consent.get("commercial", "personalNonProfit")
-    if consent.get("use", "self") not in use or commercial not in (
-        "personalNonProfit", "personalProfit", "corporation",
-    ):  # fmt: skip
-        raise InputError(
-            f"the consent record says use={consent.get('use')!r}, commercial={commercial!r}; "
-            "expected use self, licensed or everyone, and commercial personalNonProfit, personalProfit or corporation"
-        )
-    redistribution = bool(consent.get("redistribution", False))
-    modification = "allowModification" if consent.get("modification") else "prohibited"
-    if consent.get("modification") and redistribution:
-        modification = "allowModificationRedistribution"
-    return {
+def vrm_meta(avatar: Avatar, config: ExportConfig) -> dict:
+    """Name, author and permissions. Unless `config.licence` grants more, only the author may be this person."""
+    meta = {
         "name": avatar.name,
         "version": "1",
-        "authors": [str(author) for author in consent.get("authors", [consent.get("subject", "the depicted person")])],
+        "authors": [config.author or "the person depicted"],
         "licenseUrl": "https://vrm.dev/licenses/1.0/",
-        "avatarPermission": use[consent.get("use", "self")],
         "allowExcessivelyViolentUsage": False,
         "allowExcessivelySexualUsage": False,
-        "commercialUsage": commercial,
         "allowPoliticalOrReligiousUsage": False,
         "allowAntisocialOrHateUsage": False,
         "creditNotation": "required",
-        "allowRedistribution": redistribution,
-        "modification": modification,
+        **_PERMISSIONS[config.licence],
     }
+    if config.consent:
+        meta["copyrightInformation"] = f"a real person's likeness; consent record sha256 {config.consent}"
+    return meta
+
+
+_PERMISSIONS = {
+    "strict": {
+        "avatarPermission": "onlyAuthor",
+        "commercialUsage": "personalNonProfit",
+        "allowRedistribution": False,
+        "modification": "prohibited",
+    },
+    "open": {
+        "avatarPermission": "everyone",
+        "commercialUsage": "corporation",
+        "allowRedistribution": True,
+        "modification": "allowModificationRedistribution",
+    },
+}
+
+
+def _add_thumbnail(document: dict, data: bytes, avatar: Avatar) -> bytes:
+    """Append a small portrait as the VRM's thumbnail; returns the longer buffer."""
+    camera = portrait_camera(avatar, 0.25, 0.0, 256, 256)
+    smile = {"mouthSmileLeft": 0.25, "mouthSmileRight": 0.25}
+    picture = encode_picture(render_avatar(avatar, camera, smile), "jpeg", 256)
+    data += b"\0" * (-len(data) % 4)
+    document["bufferViews"].append({"buffer": 0, "byteOffset": len(data), "byteLength": len(picture)})
+    images = document.setdefault("images", [])
+    images.append({"name": "thumbnail", "mimeType": "image/jpeg", "bufferView": len(document["bufferViews"]) - 1})
+    document["extensions"]["VRMC_vrm"]["meta"]["thumbnailImage"] = len(images) - 1
+    return data + picture
 
 
 def _look_at(avatar: Avatar) -> dict:

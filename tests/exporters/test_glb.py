@@ -190,6 +190,7 @@ def test_image_formats(avatar, tmp_path):
     [
         ({"formats": ("gbl",)}, "format 'gbl' is not known; expected one of glb, vrm"),
         ({"profile": "unity"}, "profile 'unity' is not known; expected one of rpm, mixamo"),
+        ({"licence": "mit"}, "licence 'mit' is not known; expected one of strict, open"),
         ({"pose": "X"}, "pose 'X' is not known; expected one of T, A"),
         ({"image_format": "gif"}, "image_format 'gif' is not known; expected one of jpeg, webp, png"),
         ({"texture_size": 4}, "texture_size is 4; expected 16 to 8192 pixels"),

@@ -1,11 +1,13 @@
 """VRM 1.0 and VRM animation: what the file says, and what three-vrm makes of it."""
 
+import io
 import json
 import subprocess
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from digitalme.artifacts import AvatarMesh, Material
@@ -81,17 +83,26 @@ def test_document(long_haired, tmp_path):
     assert "animations" not in document
 
 
-def test_permissions_follow_the_consent_record(avatar):
-    strict = vrm_meta(avatar)
+def test_permissions_are_strict_unless_granted(avatar):
+    strict = vrm_meta(avatar, ExportConfig(consent="ab" * 32))
     assert (strict["avatarPermission"], strict["commercialUsage"]) == ("onlyAuthor", "personalNonProfit")
     assert (strict["modification"], strict["allowRedistribution"]) == ("prohibited", False)
-    consent = {"subject": "Ada", "use": "everyone", "commercial": "corporation", "modification": True,
-               "redistribution": True}  # fmt: skip
-    free = vrm_meta(replace(avatar, about={"consent": consent}))
+    assert "ab" * 32 in strict["copyrightInformation"]
+    free = vrm_meta(avatar, ExportConfig(author="Ada", licence="open"))
     assert free["authors"] == ["Ada"]
     assert (free["avatarPermission"], free["modification"]) == ("everyone", "allowModificationRedistribution")
-    with pytest.raises(InputError, match="the consent record says use='all'"):
-        vrm_meta(replace(avatar, about={"consent": {"use": "all"}}))
+
+
+def test_thumbnail_shows_the_face(avatar, tmp_path):
+    write_vrm(avatar, tmp_path / "a.vrm")
+    document, data = read_glb_file(tmp_path / "a.vrm")
+    image = document["images"][document["extensions"]["VRMC_vrm"]["meta"]["thumbnailImage"]]
+    view = document["bufferViews"][image["bufferView"]]
+    raw = data[view["byteOffset"] : view["byteOffset"] + view["byteLength"]]
+    picture = np.asarray(Image.open(io.BytesIO(raw))).astype(int)
+    assert picture.shape == (256, 256, 3)
+    middle, corner = picture[100:150, 100:150].mean((0, 1)), picture[:20, :20].mean((0, 1))
+    assert middle[0] - middle[2] > corner[0] - corner[2] + 15, "skin in the middle, backdrop in the corner"
 
 
 def test_animation_needs_a_performance(avatar, tmp_path):
