@@ -14,19 +14,18 @@ from digitalme import __version__
 from digitalme.fingerprint import distribution_of
 from digitalme.store import default_root
 
-NEEDED = ("numpy", "scipy", "cv2", "PIL", "numba", "av", "mediapipe", "pocketsphinx", "pygltflib", "trimesh")
+NEEDED = ("numpy", "scipy", "cv2", "PIL", "numba", "av", "mediapipe", "pocketsphinx", "pygltflib", "trimesh", "c2pa")
 EXTRAS = {
     "moderngl": ("draws on a GPU or on Mesa", "pip install moderngl"),
     "skimage": ("has the demo's photo", "pip install scikit-image"),
     "pillow_heif": ("reads HEIC photos", "pip install pillow-heif"),
-    "dlib": ("measures likeness", "pip install 'digitalme[likeness]'"),
+    "dlib": ("measures likeness by face descriptors", "pip install 'digitalme[eval]'"),
     "piper": ("speaks --say by a neural voice", "pip install 'digitalme[tts]'"),
     "pxr": ("writes USD", "pip install 'digitalme[usd]'"),
-    "c2pa": ("signs content credentials", "pip install 'digitalme[provenance]'"),
+    "bpy": ("writes FBX", "pip install 'digitalme[fbx]'"),
 }
 """Import name to what it is for and how to get it."""
 PROGRAMS = {
-    "blender": "writes FBX",
     "flite": "speaks --say by a small voice",
     "espeak-ng": "speaks --say in 100 languages",
 }

@@ -27,6 +27,7 @@ _DISTRIBUTIONS = {
     "piper": "piper-tts",
     "dlib": "dlib-bin",
     "pillow_heif": "pillow-heif",
+    "c2pa": "c2pa-python",
 }
 """Import name to distribution name, where they differ."""
 

@@ -54,16 +54,18 @@ def _picture(image: np.ndarray | None, label: str) -> str:
 def _stage(done: Run, name: str, value: Any) -> str:
     about = done.store.about(done.keys[name])
     when = "kept from before" if name in done.cached else "made in this run"
-    memory = about.get("peak_memory_mb")
-    facts = f"{about['seconds']:.2f} s" + (f" · process peak {memory:.0f} MB" if memory else "") + f" · {when}"
+    facts = [f"{about['seconds']:.2f} s" if "seconds" in about else "given in its place"]
+    if memory := about.get("peak_memory_mb"):
+        facts.append(f"process peak {memory:.0f} MB")
+    facts += [when] if "seconds" in about else []
     knobs = "".join(
         f"<tr><td>{html.escape(knob)}</td><td>{html.escape(json.dumps(setting))}</td></tr>"
-        for knob, setting in about["config"].items()
+        for knob, setting in about.get("config", {}).items()
     )
     files = ", ".join(html.escape(file) for file in about["files"])
     return (
         f"<section><h2>{done.pipeline.number(name)}. {html.escape(name)}</h2>"
-        f"<p class=facts><code>{html.escape(about['where'])}</code> · {facts}</p>"
+        f"<p class=facts><code>{html.escape(about.get('where', about['stage']))}</code> · {' · '.join(facts)}</p>"
         f"{_picture(value.preview(), name)}"
         f"<details><summary>knobs and files</summary><table>{knobs}</table><p>{files}</p></details></section>"
     )
