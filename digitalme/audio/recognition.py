@@ -21,10 +21,11 @@ Samples = Float32[np.ndarray, "n"]
 
 _PRIOR = 0.6
 """How much of the phones' log priors is taken off their posteriors where the words are known."""
+_PRIOR_WITHOUT_WORDS = 0.2
+_BIGRAM = 0.5
 _WORDS_TRUST = 4.0
-"""Nepers a frame by which the phone of a recognised word is preferred, times how well the network hears that word."""
-
-
+"""Nepers a frame by which the phone of a recognised word is preferred, times the square of how well the network hears
+that word. These were chosen on 24 sentences of the network's own voices."""
 _SPHINX_TRUST = 0.5
 """Nepers a frame for the phone of pocketsphinx's own alignment: its ear was trained on people, the network's on
 synthesisers, so it steadies voices that the network does not know."""
@@ -59,7 +60,7 @@ def hear(samples: Samples, english: bool = True) -> tuple[Labels, Labels, str]:
     network hears it too, so that a wrong word, as noise makes them, does little harm.
     """
     posteriors = log_posteriors(samples)
-    scores = posteriors.copy()
+    scores = posteriors - _PRIOR_WITHOUT_WORDS * log_prior()
     words: tuple[TimedLabel, ...] = ()
     heard = sphinx.recognise(samples) if english else []
     found = align_words(posteriors - _PRIOR * log_prior(), [pronunciations(word) for word in heard]) if heard else None
@@ -73,5 +74,5 @@ def hear(samples: Samples, english: bool = True) -> tuple[Labels, Labels, str]:
                 for frame in range(round(label.start * 100), round(label.end * 100))
             ]
             rows, columns = np.array(cells).T
-            scores[rows, columns] += _WORDS_TRUST * np.exp(posteriors[rows, columns]).mean()
-    return words, free_phones(scores, bigram()), "recognised" if words else "acoustic"
+            scores[rows, columns] += _WORDS_TRUST * np.exp(posteriors[rows, columns]).mean() ** 2
+    return words, free_phones(scores, bigram(), _BIGRAM, shortest=2), "recognised" if words else "acoustic"
