@@ -37,7 +37,12 @@ def eye_white(portrait: Portrait) -> Rgb | None:
         outside = np.hypot(x + 0.5 - spots[0, 0], y + 0.5 - spots[0, 1]) > 1.15 * radius
         whites.append(portrait.image[_inside(portrait, ring, 1) & outside])
     pixels = np.concatenate(whites)
-    return _bright_median(pixels, 55, 92) if len(pixels) >= 30 else None
+    if len(pixels) < 30:
+        return None
+    white = np.array(_bright_median(pixels, 55, 92))
+    # behind dark glasses, or where lashes cover them, whites are no darker than this
+    floor = 0.85 * np.mean(portrait.skin_color)
+    return tuple(float(v) for v in white * max(1.0, floor / white.mean()))
 
 
 def enamel(portrait: Portrait) -> Rgb | None:

@@ -51,12 +51,14 @@ BAND_SIGMA = 14 / 2048
 DETAIL_LIMIT = 0.07
 """Skin detail beyond this (sRGB, 0..1) is bent back: smile folds fade, pores stay. Brows, eyes and lips are exempt.
 0.035 is smoother and costs likeness (0.03 of descriptor distance on one face)."""
-TONE_PULL = (0.15, 0.4, 0.4)
+TONE_PULL = (0.05, 0.25, 0.25)
 """How far the low band goes towards the skin's own colour in Lab; more in colour than in lightness."""
-EDGE_PULL = (0.6, 0.75, 0.75)
+EDGE_PULL = (0.5, 0.65, 0.65)
 """The same where the photo's part ends: there the light falls off, and hair and collar throw their shadows."""
 INNER_LIP_TINT = np.array([0.9, 0.78, 0.78], np.float32)
 """The wet inside of the lips against the lips' colour."""
+LID_TINT = np.array([0.92, 0.87, 0.85], np.float32)
+"""What an open eye folds away, against the skin: the photo shows no more of it than the shadow of the brow."""
 PORE_SLOPE = 12.0
 """Slope of the normal map per step of detail (sRGB 0..1) from one texel of 2048 to the next. Chosen by eye."""
 GRAZING = (0.10, 0.40)
@@ -92,6 +94,8 @@ class _Surface:
     facing: Grid
     """Cosine between the normal and the direction to the camera; less where the photo's expression folds the skin:
     it is at most the area seen, over the area at rest."""
+    lid: Grid
+    """1 where a blink stretches the skin far: what the open eye folds away."""
     to_neck: Grid
     """Metres to the line where the head's square ends and the body begins."""
 
@@ -110,7 +114,7 @@ def bake_head(portrait: Portrait, fitted: FittedHead, size: int = 2048) -> HeadT
     vertices = fitted.vertices(with_expression=True, with_residual=True)
     surface = _project_surface(fitted, vertices, size // 2)
     photo = portrait.image.astype(np.float32) / 255
-    weight, features, mouth = _weights(portrait, photo, surface, _depth_picture(vertices, fitted.camera))
+    weight, features, fold, mouth = _weights(portrait, photo, surface, _depth_picture(vertices, fitted.camera))
     flat = _sample(photo, surface.pixel)
     evened = _light_correction(flat, surface.normal, weight)
     flat *= evened[..., None]
@@ -119,12 +123,13 @@ def bake_head(portrait: Portrait, fitted: FittedHead, size: int = 2048) -> HeadT
     mean = _masked_mean(flat, weight, BAND_SIGMA * size / 2)
     low, unseen = _low_band(flat, weight, surface, skin)
     low += (np.array(portrait.lip_color, np.float32) * INNER_LIP_TINT - low) * (0.7 * mouth)[..., None]
+    low += (skin * LID_TINT - low) * (0.45 * fold)[..., None]
     rows, columns = _photo_rectangle(weight)
     detail = _sample(photo, _twice(surface.pixel, rows, columns), cv2.INTER_CUBIC)
     detail *= _twice(evened, rows, columns)[..., None]
     detail -= _twice(mean, rows, columns)
     pores = _pore_noise(size, _skin_roughness(flat, weight, features, size))
-    quiet = (1 - unseen) * (1 - 0.7 * mouth)
+    quiet = (1 - unseen) * (1 - 0.7 * mouth) * (1 - 0.85 * fold)
     relief = _fill_detail(detail, pores, weight, features, quiet, rows, columns)
     return HeadTexture(
         _compose(low, relief, pores, rows, columns),
@@ -193,10 +198,26 @@ def _project_surface(fitted: FittedHead, vertices: Float[np.ndarray, "v 3"], siz
     facing = np.minimum(facing, _seen_share(vertices, fitted.vertices(False, False), camera, skin))
     edge = np.intersect1d(body.parts["head"].faces[head_faces()], body.parts["body"].faces)
     to_neck, _ = cKDTree(vertices[edge]).query(vertices)
-    per_vertex = np.column_stack([camera.project(vertices), normals, facing, to_neck]).astype(np.float32)
+    per_vertex = [camera.project(vertices), normals, facing, _blink_stretch(fitted, skin), to_neck]
+    per_vertex = np.column_stack(per_vertex).astype(np.float32)
     values = np.zeros((size, size, per_vertex.shape[1]), np.float32)
     values[covered] = np.einsum("nk,nkc->nc", bary[covered], per_vertex[corners])
-    return _Surface(covered, values[..., :2].copy(), values[..., 2], values[..., 3:6], values[..., 6], values[..., 7])
+    pixel, normal, scalars = values[..., :2].copy(), values[..., 3:6], np.moveaxis(values[..., 6:], 2, 0)
+    return _Surface(covered, pixel, values[..., 2], normal, *scalars)
+
+
+def _blink_stretch(fitted: FittedHead, faces: Int32[np.ndarray, "f 3"]) -> Float[np.ndarray, "v"]:
+    """0 where a blink leaves the skin's area about as it is, 1 where it makes it 2.6 times as large."""
+    body = load_body()
+    rest = fitted.vertices(with_expression=False, with_residual=False)
+    shut = rest + body.displacements(["eyeBlinkLeft", "eyeBlinkRight"]).sum(0)
+
+    def area(vertices: np.ndarray) -> np.ndarray:
+        a, b, c = (vertices[faces[:, k]] for k in range(3))
+        size = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+        return np.bincount(faces.ravel(), np.repeat(size, 3), len(vertices))
+
+    return _smoothstep(1.5, 2.6, area(shut) / (area(rest) + 1e-12))
 
 
 def _seen_share(
@@ -242,8 +263,9 @@ def _soft(mask: np.ndarray, sigma: float) -> Picture:
     return _blur(mask.astype(np.float32), sigma)
 
 
-def _weights(portrait: Portrait, photo: np.ndarray, surface: _Surface, depth: Picture) -> tuple[Grid, Grid, Grid]:
-    """How far each texel is to be trusted; where brows, eyes and lips keep their detail; where the mouth opens."""
+def _weights(portrait: Portrait, photo: np.ndarray, surface: _Surface, depth: Picture) -> tuple[Grid, Grid, Grid, Grid]:
+    """How far each texel is to be trusted; where brows, eyes and lips keep their detail; where the skin of the lids
+    lies folded, apart from the lash line; where the mouth opens."""
     top, chin = portrait.landmarks[[FOREHEAD_TOP, CHIN], :2]
     face_height = float(np.linalg.norm(chin - top))
     unit = face_height / 110  # the recipes' constants were found on a face 110 pixels high
@@ -269,10 +291,13 @@ def _weights(portrait: Portrait, photo: np.ndarray, surface: _Surface, depth: Pi
 
     features = np.any([_polygon(portrait, ring, pixels * unit) for ring, pixels in FEATURES], 0)
     features = _sample(_soft(features, 1.5 * unit), surface.pixel) * (surface.facing > 0.1)
+    lashes = np.any([_polygon(portrait, eye, 1.5 * unit) for eye in (EYE_RIGHT, EYE_LEFT)], 0)
+    fold = surface.lid * (1 - _sample(_soft(lashes, 0.5 * unit), surface.pixel))
+    features *= 1 - fold
     weight *= np.maximum(_plausible_skin(_sample(photo, surface.pixel), weight, features), features)
     weight = cv2.erode(weight.astype(np.float32), np.ones((3, 3), np.uint8))
     inside = visible & (surface.facing > 0.15)
-    return weight, features.astype(np.float32), _blur((mouth * inside).astype(np.float32), 2.5)
+    return weight, features.astype(np.float32), fold.astype(np.float32), _blur((mouth * inside).astype(np.float32), 2.5)
 
 
 def _plausible_skin(colour: Colors, weight: Grid, features: Grid) -> Grid:
