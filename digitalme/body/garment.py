@@ -168,6 +168,7 @@ def sew(
     points = _smooth_rim(points, rim)
     normals = vertex_normals(points, faces)
     points = _clear_of_skin(points + normals * offset, faces, vertices, model, 0.6 * offset)
+    points = _smooth_rim(points, rim, 5)
 
     # the hem: the rim again, folded back inside, so that cloth has thickness
     rim_ids = np.unique(rim)
