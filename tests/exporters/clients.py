@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "tools" / "clients"
-SETUP = "run tools/clients/setup to have this test"
+SETUP = "run tools/setup_clients.sh to have this test"
 
 
 def need(program: str) -> str:
@@ -52,10 +52,11 @@ def in_browser(page: str, request: dict, folder: Path) -> dict:
 
 
 def bpy_python() -> str:
-    """A Python that has Blender as a module: this one, or the one that $DIGITALME_BPY_PYTHON names."""
-    python = os.environ.get("DIGITALME_BPY_PYTHON", sys.executable)
+    """A Python that has Blender as a module: $DIGITALME_BPY_PYTHON, or the one that the set-up script made, or this."""
+    own = FOLDER / "blender-venv" / "bin" / "python"
+    python = os.environ.get("DIGITALME_BPY_PYTHON") or (str(own) if own.exists() else sys.executable)
     if subprocess.run([python, "-c", "import bpy, os; os._exit(0)"], capture_output=True, timeout=120).returncode:
-        pytest.skip('Blender as a module is not installed; pip install "digitalme[fbx]", or set DIGITALME_BPY_PYTHON')
+        pytest.skip(f"Blender as a module is not installed; {SETUP}, or set DIGITALME_BPY_PYTHON")
     return python
 
 

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 import time
 
 import numpy as np
@@ -171,3 +172,11 @@ def test_all_formats_in_time(avatar, performance, tmp_path):
     again = export_files(avatar, performance, tmp_path / "again", ExportConfig(formats=formats))
     for name, file in files.items():
         assert again[name].read_bytes() == file.read_bytes(), f"{name}: the same avatar must give the same bytes"
+
+
+def test_usd_without_usd_core(avatar, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pxr", None)
+    monkeypatch.delitem(sys.modules, "digitalme.exporters.usd", raising=False)
+    with pytest.raises(MissingExtraError, match=re.escape('pip install "digitalme[usd]"')):
+        export_files(avatar, None, tmp_path, ExportConfig(formats=("usd",)))
+    assert not list(tmp_path.iterdir())
