@@ -41,7 +41,7 @@ def eye_white(portrait: Portrait) -> Rgb | None:
         return None
     white = np.array(_bright_median(pixels, 55, 92))
     # behind dark glasses, or where lashes cover them, whites are no darker than this
-    floor = 0.85 * np.mean(portrait.skin_color)
+    floor = 0.6 * np.mean(portrait.skin_color)
     return tuple(float(v) for v in white * max(1.0, floor / white.mean()))
 
 
