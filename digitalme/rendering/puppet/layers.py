@@ -118,10 +118,10 @@ def sampled(view: View, field: Soft, uvs: Float32[np.ndarray, "n 2"]) -> np.ndar
 def background(view: View, moving: Soft) -> UInt8[np.ndarray, "n n 3"]:
     """What stands still: the photo, with what moves (`moving`, 0..1) taken out and filled from around it."""
     hole = moving > 0.02
-    around = ~grown(hole | ((view.person > 0.04) & (view.height > -0.4)), 0.012 * view.face_height)
+    around = ~grown(hole | ((view.person > 0.04) & (view.height > -0.4)), 0.013 * view.face_height)
     fill = filled(view.image, around.astype(np.float32), 0.5)
     grain = blurred(np.random.default_rng(0).normal(size=view.image.shape), 1.0) * 4
-    share = blurred(grown(hole, 0.01 * view.face_height), 1.2)[..., None]
+    share = blurred(grown(hole, 0.011 * view.face_height), 1.2)[..., None]
     return np.clip(np.round(view.image * (1 - share) + (fill + grain) * share), 0, 255).astype(np.uint8)
 
 
@@ -207,7 +207,8 @@ def neck(view: View, face: FaceShare) -> Layer:
     depth += 0.08 * blurred(view.area(lm.LIPS_OUTER, 0.12 * fh), 0.02 * fh)
     layer = on_grid(view, "neck", depth.astype(np.float32), color, alpha)
 
-    bends = 0.8 * np.clip(1 - 1.6 * blurred(cloth, 0.015 * fh), 0, 1) * smoothstep(0.62, 0.50, np.abs(view.side))
+    bends = 0.8 * np.clip(1 - 1.6 * blurred(cloth, 0.015 * fh), 0, 1)
+    bends = bends * smoothstep(low - 0.10, low - 0.03, view.side) * smoothstep(high + 0.10, high + 0.03, view.side)
     material = hair_share + (1 - hair_share) * bends
     turn = layer.turn * sampled(view, material, layer.uvs)
     return replace(layer, turn=turn.astype(np.float32))
@@ -300,7 +301,7 @@ def rest_of_head(view: View, face: FaceShare, face_layer: Layer) -> Layer:
     return replace(layer, follow=(mix @ face_layer.follow).tocsr())
 
 
-def bangs(view: View, rest: Layer) -> Layer | None:
+def bangs(view: View) -> Layer | None:
     """Hair that falls over the face, a second time in front of it, but only inside the oval above the mouth."""
     fh = view.face_height
     hair = view.is_hair
@@ -436,7 +437,7 @@ def _paint_lid_lines(view: View, color: Picture) -> Picture:
     unit = view.unit
     lash, crease = np.zeros(color.shape[:2], np.float32), np.zeros(color.shape[:2], np.float32)
     arch = np.sin(np.linspace(0.25, np.pi - 0.25, 9))
-    _, up, _ = view._axes
+    _, up, _ = view.axes
     for group in (lm.EYE_RIGHT, lm.EYE_LEFT):
         edge = view.landmarks[list(group[:9])]
         for canvas, line, width in (

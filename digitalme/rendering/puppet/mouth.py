@@ -195,11 +195,13 @@ def _upper_teeth(view: View, rest: np.ndarray, white: np.ndarray, light: np.ndar
     corners = shrunk(view.mouth_opening, 0.6 * view.unit)
     corners[:, columns[0] : columns[-1] + 1] = False
     corners &= view.image.mean(2) < 0.5 * view.skin_color.mean()
-    photo = np.where(corners[..., None], view.image, photo)
-    seen = blurred(grown(teeth | corners, 1.6 * view.unit), 0.8 * view.unit)[..., None]
-    color = drawn[..., :3] * (1 - seen) + photo * seen
+    # and above them gum or lip, so that at rest the mouth is the photo's
     edge = _photo_edge(view, teeth)
     row = np.arange(len(teeth))[:, None] + 0.5
+    above = grown(view.mouth_opening, 1.5 * view.unit) & (row < edge - 2 * view.unit)
+    photo = np.where((corners | above)[..., None], view.image, photo)
+    seen = blurred(grown(teeth | corners | above, 1.0 * view.unit), 0.6 * view.unit)[..., None]
+    color = drawn[..., :3] * (1 - seen) + photo * seen
     alpha = np.minimum(smoothstep(1.0, -1.0, row - edge), np.maximum(drawn[..., 3] / 255, seen[..., 0]))
     alpha = np.maximum(alpha, blurred(grown(corners, 1.0 * view.unit), 0.6 * view.unit))
     return on_mesh(view, "teeth_upper", faces, with_alpha(color, alpha), rest, nearer=BEHIND)
@@ -218,6 +220,8 @@ def _photo_edge(view: View, teeth: Mask) -> Float[np.ndarray, "n"]:
     x = np.arange(teeth.shape[1])
     smooth = curve(np.clip(x, columns[0] - 6 * view.unit, columns[-1] + 6 * view.unit))
     seen = np.interp(x, columns, np.clip(ends - curve(columns), -1.5 * view.unit, 1.5 * view.unit), left=0, right=0)
+    lip = np.where(view.mouth_opening.any(0), len(teeth) - view.mouth_opening[::-1].argmax(0), 0)
+    smooth = smooth + np.clip(lip - smooth, 0, 0.6 * view.unit)  # where the teeth stand on the lip no gap shows
     return smooth + blurred(seen[None].astype(np.float32), 1.2 * view.unit)[0]
 
 

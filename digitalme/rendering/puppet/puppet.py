@@ -89,7 +89,7 @@ class PhotoPuppet:
             *layers.eyes(view),
             face,
             layers.lids(view, share, color, head_faces),
-            layers.bangs(view, rest),
+            layers.bangs(view),
         ]
         full = np.concatenate([np.stack([displacement[n] for n in names]), self.seal.shapes])
         self.layers = [_posable(layer, full) for layer in stack if layer is not None]

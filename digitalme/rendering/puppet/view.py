@@ -56,14 +56,15 @@ class View:
         return self.face_height / 110
 
     @cached_property
-    def _axes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def axes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Middle of the face, and unit vectors up and across, in pixels."""
         top, chin = self.landmarks[lm.FOREHEAD_TOP], self.landmarks[lm.CHIN]
         up = (top - chin) / np.linalg.norm(top - chin)
         return (top + chin) / 2, up, np.array([-up[1], up[0]])
 
     @cached_property
     def height(self) -> Soft:
-        middle, up, _ = self._axes
+        middle, up, _ = self.axes
         y, x = np.mgrid[: self.image.shape[0], : self.image.shape[1]].astype(np.float32)
         return ((x + 0.5 - middle[0]) * up[0] + (y + 0.5 - middle[1]) * up[1]).astype(np.float32) / self.face_height
 
@@ -238,11 +239,11 @@ def look_at(portrait: Portrait, likeness: Likeness, size: int) -> View:
     )
     vertices = body.vertices({**likeness.shape, **likeness.expression}) + likeness.residual
     marks = ((points - [x0, y0]) * scale).astype(np.float32)
-    face = polygon(marks[list(lm.OVAL)], (n, n)).astype(np.float32)
+    inner_face = polygon(marks[list(lm.OVAL)], (n, n), -0.08 * float(face) * scale).astype(np.float32)
     return View(
         cut(portrait.image),
         marks,
-        np.clip(np.maximum(cut(portrait.person), face), 0, 1),  # a matte that cuts into the face would be a hole
+        np.clip(np.maximum(cut(portrait.person), inner_face), 0, 1),  # a matte that cuts into the face would be a hole
         np.clip(cut(portrait.hair), 0, 1),
         camera,
         vertices,
