@@ -21,10 +21,6 @@ import tyro
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from digitalme.stages.encode_photo import EncodePhotoConfig, encode_photo
-from digitalme.stages.groom import GroomConfig, groom
-from digitalme.stages.reconstruct import ReconstructConfig, reconstruct
-
 from digitalme.artifacts import Avatar, Likeness, Photo, Portrait
 from digitalme.artifacts.files import write_png
 from digitalme.body import landmarks as marks
@@ -42,6 +38,9 @@ from digitalme.exporters.glb import read_glb, write_glb
 from digitalme.imaging.face_detection import face_landmarks
 from digitalme.metrics.likeness import face_descriptor, has_descriptor, likeness_scores, measure_likeness
 from digitalme.rendering.studio import portrait_camera, render_avatar
+from digitalme.stages.encode_photo import EncodePhotoConfig, encode_photo
+from digitalme.stages.groom import GroomConfig, groom
+from digitalme.stages.reconstruct import ReconstructConfig, reconstruct
 
 SKINS = ((0.88, 0.70, 0.61), (0.80, 0.60, 0.50), (0.68, 0.47, 0.36), (0.50, 0.33, 0.24), (0.36, 0.23, 0.17))
 HAIRS = ((0.10, 0.08, 0.07), (0.25, 0.16, 0.10), (0.55, 0.40, 0.22), (0.45, 0.20, 0.10), (0.62, 0.60, 0.58))
