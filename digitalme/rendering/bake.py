@@ -198,8 +198,8 @@ def _project_surface(fitted: FittedHead, vertices: Float[np.ndarray, "v 3"], siz
     facing = np.minimum(facing, _seen_share(vertices, fitted.vertices(False, False), camera, skin))
     edge = np.intersect1d(body.parts["head"].faces[head_faces()], body.parts["body"].faces)
     to_neck, _ = cKDTree(vertices[edge]).query(vertices)
-    per_vertex = [camera.project(vertices), normals, facing, _blink_stretch(fitted, skin), to_neck]
-    per_vertex = np.column_stack(per_vertex).astype(np.float32)
+    columns = [camera.project(vertices), normals, facing, _blink_stretch(fitted, skin), to_neck]
+    per_vertex = np.column_stack(columns).astype(np.float32)
     values = np.zeros((size, size, per_vertex.shape[1]), np.float32)
     values[covered] = np.einsum("nk,nkc->nc", bary[covered], per_vertex[corners])
     pixel, normal, scalars = values[..., :2].copy(), values[..., 3:6], np.moveaxis(values[..., 6:], 2, 0)
