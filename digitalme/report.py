@@ -7,7 +7,6 @@ import html
 import json
 from pathlib import Path
 from string import Template
-from typing import Any
 
 import cv2
 import numpy as np
@@ -26,9 +25,12 @@ def write_report(done: Run, path: Path, title: str) -> None:
     parts = {name: done.load(name) for name in order}
     pieces = [_video(part) for part in parts.values() if isinstance(part, Video)]
     scores = "".join(_scores(part) for part in parts.values() if isinstance(part, Scorecard))
-    stages = "".join(_stage(done, name, parts[name]) for name in order if name in done.pipeline.nodes)
-    heroes = [parts[name].preview() for name in ("portrait", "avatar") if name in parts]
-    pieces = [_picture(each[:, : each.shape[1] // 2], "") for each in heroes[:1]] + pieces
+    pictures = {name: part.preview() for name, part in parts.items() if name in done.pipeline.nodes}
+    if "portrait" in pictures:  # the left half is the portrait itself
+        pieces.insert(0, _picture(pictures["portrait"][:, : pictures["portrait"].shape[1] // 2], "the photo"))
+    if "avatar" in pictures:
+        pieces.append(f"<div class=across>{_picture(pictures['avatar'], 'the avatar')}</div>")
+    stages = "".join(_stage(done, name, picture) for name, picture in pictures.items())
     page = _PAGE.substitute(
         title=html.escape(title), version=__version__, top="".join(pieces), scores=scores, stages=stages
     )
@@ -51,7 +53,7 @@ def _picture(image: np.ndarray | None, label: str) -> str:
     return f'<img alt="{html.escape(label)}" src="data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}">'
 
 
-def _stage(done: Run, name: str, value: Any) -> str:
+def _stage(done: Run, name: str, picture: np.ndarray | None) -> str:
     about = done.store.about(done.keys[name])
     when = "kept from before" if name in done.cached else "made in this run"
     facts = [f"{about['seconds']:.2f} s" if "seconds" in about else "given in its place"]
@@ -66,7 +68,7 @@ def _stage(done: Run, name: str, value: Any) -> str:
     return (
         f"<section><h2>{done.pipeline.number(name)}. {html.escape(name)}</h2>"
         f"<p class=facts><code>{html.escape(about.get('where', about['stage']))}</code> · {' · '.join(facts)}</p>"
-        f"{_picture(value.preview(), name)}"
+        f"{_picture(picture, name)}"
         f"<details><summary>knobs and files</summary><table>{knobs}</table><p>{files}</p></details></section>"
     )
 
@@ -99,6 +101,8 @@ h2 { font-size: 1.15rem; font-weight: 600; margin: 0 0 .2em; }
 .top { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 320px), 1fr)); gap: 16px;
   margin: 24px 0; }
 .top > * { width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: 12px; background: var(--line); }
+.top > .across { grid-column: 1 / -1; aspect-ratio: auto; overflow: hidden; }
+.across img { width: 100%; display: block; }
 section { background: var(--card); border: 1px solid var(--line); border-radius: 12px; padding: 20px; margin: 16px 0; }
 section img { width: 100%; height: auto; border-radius: 6px; display: block; }
 .wide { overflow-x: auto; }
