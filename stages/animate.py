@@ -34,6 +34,7 @@ EMOTIONS: dict[str, dict[str, float]] = {
 """ARKit weights at strength 1, pairs without Left/Right; after the action units of Ekman's prototypes (FACS)."""
 
 _FINE = 240.0  # Hz: the rate at which mouth targets are mixed before they are followed
+_LEAD = 0.035  # s: lips and jaw open ahead of their sound, as people's do (Chandrasekaran et al. 2009); closures do not
 _EYE_REACH_DEGREES = 30.0  # rotation of the eyes at eyeLook weight 1
 
 
@@ -114,7 +115,8 @@ def _speak(speech: Speech, times: np.ndarray, gain: float) -> tuple[dict[str, np
     def follow(channel: str, targets: np.ndarray, before: float, after: float, lag: float) -> np.ndarray:
         weights = np.array([dominance(VISEME_OF_PHONE[phone.label], channel) for phone in phones])
         mixed = _mix(phones, targets[:, None], weights, fine_times, before, after, 0.7 if channel == SEAL else 0.5)
-        return np.interp(times, fine_times, _critically_damped(mixed[:, 0], lag))
+        moved = _critically_damped(mixed[:, 0], lag)
+        return np.interp(times + (0 if channel == SEAL else _LEAD), fine_times, moved)
 
     channels = {}
     for channel in MOUTH_CHANNELS:
