@@ -25,6 +25,7 @@ DESCRIPTION = """From one photo and one voice clip to your own rigged avatar and
   digitalme demo
   digitalme build --selfie me.jpg --voice clip.wav
   digitalme talk me/ --voice other.wav
+  digitalme render me/ --performance edited.json
   digitalme export me/ --to glb vrm
 
 `digitalme COMMAND --help` tells a command's options. Exit codes: 0 done; 1 a stage failed; 2 the command line or an
@@ -57,6 +58,12 @@ class BuildOptions(Options):
     """Width and height of the video, pixels."""
     fps: Annotated[float | None, arg(metavar="NUMBER")] = None
     """Frames per second of the video."""
+    hair: Annotated[str | None, arg(metavar="NAME")] = None
+    """Hair of the avatar: short, bob, long, ponytail, twintails, bun, curly, afro, buzz, bald. Default: the photo's."""
+    emotion: Annotated[str | None, arg(metavar="NAME:STRENGTH")] = None
+    """What the face feels while it speaks, for example happy:0.6."""
+    head_motion: Annotated[float | None, arg(metavar="NUMBER")] = None
+    """Size of head sway and nods: 1 is natural, 0 keeps the head still and changes nothing else."""
     pipeline: str = "default"
     """A pipeline of configs/pipelines, or the path of your own TOML file."""
     until: Annotated[str | None, arg(metavar="NAME")] = None
@@ -115,14 +122,21 @@ def _build(
     from digitalme import product
     from digitalme.progress_bar import ProgressBar
 
-    shortcuts = {name: value for name, value in (("size", options.size), ("fps", options.fps)) if value is not None}
+    chosen = {
+        "render": {"size": options.size, "fps": options.fps},
+        "groom": {"hair": options.hair},
+        "animate": {"emotion": options.emotion, "head_motion": options.head_motion},
+    }
+    shortcuts = {
+        stage: given
+        for stage, knobs in chosen.items()
+        if (given := {name: value for name, value in knobs.items() if value is not None})
+    }
     pipeline = options.pipeline
     if say and voice is None:
         extra = {**extra, "speak": {"text": say}}
         pipeline = "say" if pipeline == "default" else pipeline
-    settings = product.merged(
-        product.look_settings(options.look), {"render": shortcuts} if shortcuts else {}, extra, _settings(options)
-    )
+    settings = product.merged(product.look_settings(options.look), shortcuts, extra, _settings(options))
     with ProgressBar(options.quiet) as bar:
         how = product.How(pipeline, options.store, settings, options.until, options.redo_from, _uses(options.use), bar)
         how = replace(how, consent=consent, ask=bar.ask if sys.stdin.isatty() else None)
@@ -159,9 +173,36 @@ def talk(
     _say(str(out / "talking_head.mp4"))
 
 
+def render(
+    built: Positional[Path],
+    performance: Path,
+    out: Annotated[Path | None, arg(metavar="PATH")] = None,
+    options: OmitArgPrefixes[Options] = Options(),
+) -> None:
+    """Draw a performance of your own: digitalme render me/ --performance edited.json
+
+    Args:
+        built: The folder that `build` wrote.
+        performance: An edited performance.json (docs/performance.md), or a CSV of Apple's Live Link Face.
+        out: The folder for talking_head.mp4 and performance.json. Default: built/PERFORMANCE.
+        options: How to run.
+    """
+    from digitalme import product
+
+    found = product.Built.read(built)
+    out = out or built / f"{performance.stem}-video"
+    with _how(options) as how:
+        product.perform(found, performance, out, how)
+    _say(str(out / "talking_head.mp4"))
+
+
 def export(
     built: Positional[Path],
     to: tuple[str, ...] = ("glb",),
+    profile: Annotated[str | None, arg(metavar="NAME")] = None,
+    pose: Annotated[str | None, arg(metavar="NAME")] = None,
+    triangles: Annotated[int | None, arg(metavar="NUMBER")] = None,
+    texture_size: Annotated[int | None, arg(metavar="NUMBER")] = None,
     out: Annotated[Path | None, arg(metavar="PATH")] = None,
     options: OmitArgPrefixes[Options] = Options(),
 ) -> None:
@@ -169,14 +210,20 @@ def export(
 
     Args:
         built: The folder that `build` wrote.
-        to: glb, vrm, fbx, usd.
+        to: glb, vrm, vrma, usd, obj, fbx.
+        profile: Names of the bones: rpm (Ready Player Me) or mixamo.
+        pose: Bind pose: T or A.
+        triangles: About so many at most: 70000, 30000, 10000, 3000.
+        texture_size: Longest side of a texture, pixels.
         out: The folder to write to. Default: the built folder.
         options: How to run.
     """
     from digitalme import product
 
     found = product.Built.read(built)
-    with _how(options, {"export": {"formats": list(to)}}) as how:
+    chosen = {"profile": profile, "pose": pose, "triangles": triangles, "texture_size": texture_size}
+    knobs = {"formats": list(to)} | {name: value for name, value in chosen.items() if value is not None}
+    with _how(options, {"export": knobs}) as how:
         done = product.remake(found, "exports", out or built, how)
     for path in done.load("exports").files:
         _say(str((out or built) / path))
@@ -287,6 +334,7 @@ COMMANDS: dict[str, Any] = {
     "build": build,
     "demo": demo,
     "talk": talk,
+    "render": render,
     "export": export,
     "stages": stages,
     "show": show,

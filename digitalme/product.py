@@ -172,6 +172,24 @@ def talk(built: Built, voice: Path, say: str, out: Path, how: How) -> Run:
     return done
 
 
+def perform(built: Built, file: Path, out: Path, how: How) -> Run:
+    """Draw a performance that the user gives: an edited performance.json, or a Live Link Face CSV."""
+    from digitalme.artifacts import Performance
+    from digitalme.exporters.live_link import read_live_link
+
+    if not file.is_file():
+        raise InputError(f"--performance {file}: no such file")
+    performance = read_live_link(file) if file.suffix.lower() == ".csv" else Performance.read(file)
+    with writing_to(out) as drafts:
+        pipeline = read_pipeline(built.pipeline)
+        given = {**built.given(pipeline, without="performance"), "performance": performance}
+        configs = pipeline.configs(merged(built.settings, how.settings))
+        done = run(pipeline, ["video"], store=built.store, given=given, configs=configs, on_event=how.on_event)
+        shutil.copyfile(done.path("video") / "talking_head.mp4", drafts / "talking_head.mp4")
+        performance.write(drafts / "performance.json")
+    return done
+
+
 def remake(built: Built, artifact: str, out: Path, how: How) -> Run:
     """Make one artifact of a built avatar with other knobs, and hand its outputs over."""
     with writing_to(out) as drafts:
@@ -179,7 +197,7 @@ def remake(built: Built, artifact: str, out: Path, how: How) -> Run:
         given = built.given(pipeline, without=artifact)
         configs = pipeline.configs(merged(built.settings, how.settings))
         done = run(pipeline, [artifact], store=built.store, given=given, configs=configs, on_event=how.on_event)
-        copy_outputs(done, drafts)
+        copy_outputs(done, drafts, artifact)
     return done
 
 
@@ -215,11 +233,11 @@ def _replace(draft: Path, target: Path, drafts: Path) -> None:
     os.replace(draft, target)
 
 
-def copy_outputs(done: Run, folder: Path) -> None:
-    """Copy the files that the pipeline hands over, as far as this run made them."""
+def copy_outputs(done: Run, folder: Path, only: str | None = None) -> None:
+    """Copy the files that the pipeline hands over, as far as this run made them; or those of one artifact."""
     for output in done.pipeline.outputs:
         artifact, _, pattern = output.partition("/")
-        if artifact in done.keys:
+        if artifact in done.keys and only in (None, artifact):
             for path in sorted(done.path(artifact).glob(pattern)):
                 shutil.copyfile(path, folder / path.name)
 

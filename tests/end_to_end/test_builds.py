@@ -170,6 +170,25 @@ def test_talk_makes_only_what_hears_the_voice(reference, tmp_path, monkeypatch, 
     assert touched == {"speech", "performance", "frames", "video"}
 
 
+def test_render_an_edited_performance(reference, tmp_path, monkeypatch, capsys):
+    """The eyes are shut in performance.json: only the picture and the video are made anew, and show it."""
+    monkeypatch.setenv("DIGITALME_STORE", str(reference.store))
+    about = json.loads((reference.out / "performance.json").read_text())
+    for side in ("Left", "Right"):
+        about["curves"][f"eyeBlink{side}"] = [1.0] * about["frames"]
+    (tmp_path / "asleep.json").write_text(json.dumps(about))
+    arguments = ["render", str(reference.out), "--performance", str(tmp_path / "asleep.json")]
+    assert main([*arguments, "--out", str(tmp_path / "asleep"), "--quiet"]) == 0
+    assert {path.name for path in (tmp_path / "asleep").iterdir()} == {"talking_head.mp4", "performance.json"}
+    log = sorted((reference.store / "runs").iterdir())[-1] / "log.jsonl"
+    assert {json.loads(line)["artifact"] for line in log.read_text().splitlines()} == {"frames", "video"}
+    assert json.loads((tmp_path / "asleep" / "performance.json").read_text())["curves"] == about["curves"]
+    (tmp_path / "broken.json").write_text("{}")
+    arguments[-1] = str(tmp_path / "broken.json")
+    assert main([*arguments, "--out", str(tmp_path / "broken")]) == 2
+    assert not (tmp_path / "broken").exists()
+
+
 def test_show_and_eval(reference, monkeypatch, capsys):
     monkeypatch.setenv("DIGITALME_STORE", str(reference.store))
     assert main(["show", str(reference.out)]) == 0
