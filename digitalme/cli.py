@@ -122,7 +122,7 @@ def _build(
     from digitalme import product
     from digitalme.progress_bar import ProgressBar
 
-    chosen = {
+    chosen: dict[str, dict[str, Any]] = {
         "render": {"size": options.size, "fps": options.fps},
         "groom": {"hair": options.hair},
         "animate": {"emotion": options.emotion, "head_motion": options.head_motion},
