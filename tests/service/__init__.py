@@ -1,0 +1,1 @@
+"""Orders, their queue, workers, batch and the HTTP service."""
