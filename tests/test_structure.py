@@ -17,7 +17,7 @@ SOURCES = sorted([*ROOT.glob("digitalme/**/*.py"), *ROOT.glob("stages/*.py")])
 LAYERS = [
     {"paths", "spaces", "errors", "events"},
     {"artifacts"},
-    {"geometry", "audio", "imaging", "body", "models", "trust"},
+    {"geometry", "audio", "imaging", "body", "models", "text", "trust"},
     {"rendering", "exporters", "metrics"},
     {"stages"},
 ]

@@ -1,0 +1,1 @@
+"""Written words: their language, sentences, feelings, and the person that they describe."""
