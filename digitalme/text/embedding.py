@@ -50,11 +50,13 @@ def _transformer(folder: str):
     try:
         import torch
         from transformers import AutoModel, AutoTokenizer
+        from transformers.utils.logging import disable_progress_bar
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"a Hugging Face encoder needs {error.name}: pip install 'digitalme[lm]'") from None
     if not (Path(folder) / "config.json").is_file():
         raise InputError(f"encoder {folder}: expected {BUILT_IN}, or a folder with a Hugging Face model (config.json)")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    disable_progress_bar()
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
     return tokenizer, model.eval(), torch

@@ -43,9 +43,11 @@ def write_script(topic: str, model: Path, config: WritingConfig = WritingConfig(
     try:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers.utils.logging import disable_progress_bar
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"--write needs {error.name}: pip install 'digitalme[lm]'") from None
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    disable_progress_bar()
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(model), local_files_only=True)
         network = AutoModelForCausalLM.from_pretrained(str(model), local_files_only=True, use_safetensors=True).eval()
