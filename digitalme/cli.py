@@ -202,7 +202,11 @@ def export(
     profile: Annotated[str | None, arg(metavar="NAME")] = None,
     pose: Annotated[str | None, arg(metavar="NAME")] = None,
     triangles: Annotated[int | None, arg(metavar="NUMBER")] = None,
+    levels: Annotated[tuple[int, ...], arg(metavar="NUMBER")] = (),
     texture_size: Annotated[int | None, arg(metavar="NUMBER")] = None,
+    image_format: Annotated[str | None, arg(metavar="NAME")] = None,
+    compress: Annotated[str | None, arg(metavar="NAME")] = None,
+    web: bool = False,
     out: Annotated[Path | None, arg(metavar="PATH")] = None,
     options: OmitArgPrefixes[Options] = Options(),
 ) -> None:
@@ -214,15 +218,21 @@ def export(
         profile: Names of the bones: rpm (Ready Player Me) or mixamo.
         pose: Bind pose: T or A.
         triangles: About so many at most: 70000, 30000, 10000, 3000.
+        levels: Triangles of several levels of detail, most first; files are named avatar_LOD0, avatar_LOD1, ….
         texture_size: Longest side of a texture, pixels.
+        image_format: Textures as jpeg, png or webp.
+        compress: Numbers of a GLB packed: none, meshopt or draco.
+        web: A GLB for web pages, below 5 MB: webp textures of 1024 pixels, meshopt, normals that follow the face.
         out: The folder to write to. Default: the built folder.
         options: How to run.
     """
     from digitalme import product
 
     found = product.Built.read(built)
-    chosen = {"profile": profile, "pose": pose, "triangles": triangles, "texture_size": texture_size}
-    knobs = {"formats": list(to)} | {name: value for name, value in chosen.items() if value is not None}
+    chosen: dict[str, Any] = {"profile": profile, "pose": pose, "triangles": triangles, "texture_size": texture_size}
+    chosen |= {"image_format": image_format, "compress": compress, "levels": levels or None}
+    knobs: dict[str, Any] = {"formats": list(to)} | (product.FOR_THE_WEB if web else {})
+    knobs |= {name: value for name, value in chosen.items() if value is not None}
     with _how(options, {"export": knobs}) as how:
         done = product.remake(found, "exports", out or built, how)
     for path in done.load("exports").files:

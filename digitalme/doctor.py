@@ -22,6 +22,7 @@ EXTRAS = {
     "dlib": ("measures likeness by face descriptors", "pip install 'digitalme[eval]'"),
     "piper": ("speaks --say by a neural voice", "pip install 'digitalme[tts]'"),
     "pxr": ("writes USD", "pip install 'digitalme[usd]'"),
+    "DracoPy": ("packs GLB by Draco", "pip install 'digitalme[draco]'"),
     "bpy": ("writes FBX", "pip install 'digitalme[fbx]'"),
 }
 """Import name to what it is for and how to get it."""

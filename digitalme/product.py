@@ -27,6 +27,8 @@ from digitalme.store import Store, default_root
 from digitalme.trust.consent import Consent, consent_for
 
 LARGEST_PHOTO = 100 * 2**20
+FOR_THE_WEB = {"image_format": "webp", "texture_size": 1024, "compress": "meshopt", "morph_normals": True}
+"""Knobs of the export stage for a GLB that a web page loads."""
 
 
 @dataclass(frozen=True)
@@ -239,7 +241,8 @@ def copy_outputs(done: Run, folder: Path, only: str | None = None) -> None:
         artifact, _, pattern = output.partition("/")
         if artifact in done.keys and only in (None, artifact):
             for path in sorted(done.path(artifact).glob(pattern)):
-                shutil.copyfile(path, folder / path.name)
+                if path.name != "artifact.json":
+                    shutil.copyfile(path, folder / path.name)
 
 
 def write_links(done: Run, folder: Path, how: How, consent: Consent | None) -> None:

@@ -18,7 +18,7 @@ fi
 
 python=.venv/bin/python
 [ -x "$python" ] || python=python3
-"$python" -m pip install --quiet -c constraints.txt usd-core || missing+=("usd-core")
+"$python" -m pip install --quiet -c constraints.txt usd-core DracoPy || missing+=("usd-core, DracoPy")
 # Blender as a module brings a gigabyte and is GPL: it lives in a place of its own
 blender=tools/clients/blender-venv
 "$python" -m venv "$blender" && "$blender/bin/python" -m pip install --quiet "bpy>=4.5,<5" "bpy-vrm-format==4.10.2" ||

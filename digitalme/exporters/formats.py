@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from digitalme.artifacts import Avatar, Performance
@@ -65,6 +66,8 @@ def _fbx(avatar: Avatar, performance: Performance | None, folder: Path, config: 
 EXPORTERS: dict[str, Writer] = {"glb": _glb, "vrm": _vrm, "vrma": _vrma, "usd": _usd, "obj": _obj, "fbx": _fbx}
 """Format name to a function that writes into a folder and returns the files that it made."""
 
+_IN_LEVELS = ("glb", "vrm", "usd", "fbx")
+
 
 def export_files(
     avatar: Avatar, performance: Performance | None, folder: Path, config: ExportConfig
@@ -80,10 +83,33 @@ def export_files(
             avatar = only_head(avatar)
         if config.triangles:
             avatar = simplify(avatar, config.triangles)
+        levels = [simplify(avatar, triangles) for triangles in config.levels]
         for done, name in enumerate(config.formats):
             progress(done, len(config.formats))
-            files |= {path.name: path for path in EXPORTERS[name](avatar, performance, folder, config)}
+            if config.levels and name in _IN_LEVELS:
+                made = _leveled(name, levels, performance, folder, config)
+            else:
+                made = EXPORTERS[name](avatar, performance, folder, config)
+            files |= {path.name: path for path in made}
     except (PermissionError, FileExistsError, NotADirectoryError) as error:
         raise InputError(f"{folder}: cannot be written ({error.strerror}); choose another --out") from None
     progress(len(config.formats), len(config.formats))
     return files
+
+
+def _leveled(
+    name: str, levels: list[Avatar], performance: Performance | None, folder: Path, config: ExportConfig
+) -> list[Path]:
+    """A file for each level of detail: avatar_LOD0, avatar_LOD1, …; of FBX also one file with all of them."""
+    made: list[Path] = []
+    for number, level in enumerate(levels):
+        for path in EXPORTERS[name](level, performance, folder, config):
+            made.append(path.replace(path.with_stem(f"{path.stem}_LOD{number}")))
+    if name == "fbx":
+        meshes = [
+            replace(mesh, name=f"{mesh.name}_LOD{number}")
+            for number, level in enumerate(levels)
+            for mesh in level.meshes
+        ]
+        made += EXPORTERS[name](replace(levels[0], meshes=tuple(meshes)), performance, folder, config)
+    return made

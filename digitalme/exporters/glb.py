@@ -19,9 +19,11 @@ from scipy.spatial.transform import Rotation
 
 from digitalme.artifacts import Avatar, AvatarMesh, Clip, Material, Morph, Performance, Skeleton
 from digitalme.errors import InputError
+from digitalme.exporters import draco, meshopt
 from digitalme.exporters.options import DEFAULT, ExportConfig
 from digitalme.exporters.pose import head_clip, idle_clip, local_from_world, pose_clip, stand
 from digitalme.exporters.profiles import bone_name, mesh_name, with_speech_morphs
+from digitalme.rendering.pose import Rig
 from digitalme.spaces import linear_to_srgb, srgb_to_linear
 
 _FLOAT, _USHORT, _UINT, _UBYTE = 5126, 5123, 5125, 5121
@@ -114,6 +116,10 @@ def write_glb(
     ready = with_speech_morphs(stand(avatar, config.pose))
     clips = [idle_clip(), pose_clip(ready, "T")]
     document, data = to_gltf(ready, config, clips, performance)
+    if config.compress == "meshopt":
+        document, data = meshopt.compress(document, data)
+    elif config.compress == "draco":
+        document, data = draco.compress(document, data)
     write_glb_file(path, document, data)
 
 
@@ -168,9 +174,10 @@ def to_gltf(
         "skeleton": first_joint + int(np.flatnonzero(skeleton.parents < 0)[0]),
     }
 
+    turned = morph_normals(avatar) if config.morph_normals and avatar.look != "moe" else {}
     meshes = []
     for number, mesh in enumerate(avatar.meshes):
-        meshes.append(_mesh(chunk, mesh, material_index[mesh.material]))
+        meshes.append(_mesh(chunk, mesh, material_index[mesh.material], turned.get(mesh.name, {})))
         nodes.append({"name": meshes[-1]["name"], "mesh": number, "skin": 0})
 
     joint_node = {name: first_joint + i for i, name in enumerate(skeleton.names)}
@@ -257,7 +264,19 @@ def transform(matrix: np.ndarray) -> dict:
     return out
 
 
-def _mesh(chunk: Chunk, mesh: AvatarMesh, material: int) -> dict:
+def morph_normals(avatar: Avatar) -> dict[str, dict[str, Morph]]:
+    """By mesh and morph, the change of the unit normals at weight 1; changes too small to be seen are left out."""
+    rig = Rig(avatar)
+    still = rig.pose({})
+    found: dict[str, dict[str, Morph]] = {mesh.name: {} for mesh in avatar.meshes}
+    for name in rig.morph_names:
+        for mesh, before, after in zip(avatar.meshes, still, rig.pose({name: 1.0}), strict=True):
+            if name in mesh.morphs:
+                found[mesh.name][name] = Morph.from_dense(after.normals - before.normals, 1 / 128)
+    return found
+
+
+def _mesh(chunk: Chunk, mesh: AvatarMesh, material: int, turned: dict[str, Morph]) -> dict:
     count = len(mesh.positions)
     weights = np.round(mesh.weights * 65535).astype(np.int64)
     weights[np.arange(count), weights.argmax(1)] += 65535 - weights.sum(1)  # the validator wants the sum exact
@@ -276,6 +295,9 @@ def _mesh(chunk: Chunk, mesh: AvatarMesh, material: int) -> dict:
     out: dict = {"name": mesh_name(mesh.name), "primitives": [primitive], "extras": {"digitalme": {"name": mesh.name}}}
     if mesh.morphs:
         primitive["targets"] = [{"POSITION": chunk.add_morph(morph, count)} for morph in mesh.morphs.values()]
+        for target, name in zip(primitive["targets"], mesh.morphs, strict=True):
+            if name in turned:
+                target["NORMAL"] = chunk.add_morph(turned[name], count)
         out["weights"] = [0.0] * len(mesh.morphs)
         out["extras"]["targetNames"] = list(mesh.morphs)
     return out
@@ -340,7 +362,7 @@ def _add_weights(
 def write_glb_file(path: Path, document: dict, data: bytes) -> None:
     """Put the JSON and the buffer into one GLB container."""
     data += b"\0" * (-len(data) % 4)
-    document = document | {"buffers": [{"byteLength": len(data)}]}
+    document = document | {"buffers": [{"byteLength": len(data)}, *document.get("buffers", [])[1:]]}
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=True).encode()
     text += b" " * (-len(text) % 4)
     total = 12 + 8 + len(text) + 8 + len(data)
@@ -398,6 +420,11 @@ def read_glb(path: Path) -> Avatar:
     document, data = read_glb_file(path)
     if not document.get("skins"):
         raise InputError(f"{path}: holds no skeleton; expected an avatar's GLB")
+    packing = document.get("extensionsRequired", [])
+    if meshopt.NAME in packing:
+        document, data = meshopt.expand(document, data)
+    if draco.NAME in packing:
+        document, data = draco.expand(document, data)
 
     def read(index: int) -> np.ndarray:
         return read_accessor(document, data, index)

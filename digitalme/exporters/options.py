@@ -11,6 +11,7 @@ PROFILES = ("rpm", "mixamo")
 POSES = ("T", "A")
 LICENCES = ("strict", "open")
 IMAGE_FORMATS = ("jpeg", "webp", "png")
+COMPRESSIONS = ("none", "meshopt", "draco")
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,16 @@ class ExportConfig:
     """Longest side of a texture, pixels; larger ones are made smaller."""
     image_format: str = "jpeg"
     """Opaque textures as "jpeg", "png" or "webp" (half the size; the loader needs EXT_texture_webp)."""
+    morph_normals: bool = False
+    """Morph targets turn the normals too, so that a smile is shaded as one: about half as large again."""
+    compress: str = "none"
+    """Numbers of a GLB as "none", "meshopt" (a third of the size; the loader needs EXT_meshopt_compression) or "draco"
+    (shapes only, morphs stay as they are; KHR_draco_mesh_compression)."""
     triangles: int = 0
     """About so many triangles at most (70000, 30000, 10000, 3000, ...); 0 keeps all."""
+    levels: tuple[int, ...] = ()
+    """Triangles of each level of detail, most first: 30000 10000 3000 writes avatar_LOD0.glb, avatar_LOD1.glb, ….
+    A sole avatar.fbx has all of them in it, its meshes named …_LOD0, …_LOD1, as Unity wants them."""
     face_only: bool = False
     """Leave out what hangs below the neck, and clothes."""
     clip_rate: float = 30.0
@@ -50,8 +59,14 @@ class ExportConfig:
         _one_of("licence", self.licence, LICENCES)
         _one_of("pose", self.pose, POSES)
         _one_of("image_format", self.image_format, IMAGE_FORMATS)
+        _one_of("compress", self.compress, COMPRESSIONS)
         if self.triangles and not 500 <= self.triangles <= 10_000_000:
             raise InputError(f"triangles is {self.triangles}; expected 500 or more, or 0 for all")
+        for triangles in self.levels:
+            if not 500 <= triangles <= 10_000_000:
+                raise InputError(f"levels has {triangles} triangles; expected 500 or more for each level")
+        if list(self.levels) != sorted(set(self.levels), reverse=True):
+            raise InputError(f"levels is {' '.join(map(str, self.levels))}; expected fewer triangles in each next one")
         if not 16 <= self.texture_size <= 8192:
             raise InputError(f"texture_size is {self.texture_size}; expected 16 to 8192 pixels")
 

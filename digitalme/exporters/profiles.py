@@ -19,8 +19,10 @@ _MESH_NAMES = {
 
 
 def mesh_name(name: str) -> str:
-    """Ready Player Me's name for one of our meshes; for others one in the same style."""
-    return _MESH_NAMES.get(name) or "Wolf3D_" + "_".join(word.capitalize() for word in name.split("_"))
+    """Ready Player Me's name for one of our meshes; for others one in the same style. A `_LOD1` behind it stays."""
+    name, level, number = name.partition("_LOD")
+    known = _MESH_NAMES.get(name) or "Wolf3D_" + "_".join(word.capitalize() for word in name.split("_"))
+    return known + level + number
 
 
 def bone_name(name: str, profile: str) -> str:

@@ -1,14 +1,17 @@
 """Levels of detail: what is left is a subset, seams stay shut, the face still moves, files stay valid."""
 
+import struct
+
 import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
 from digitalme.errors import InputError
 from digitalme.exporters.formats import export_files
+from digitalme.exporters.glb import read_glb
 from digitalme.exporters.options import ExportConfig
 from digitalme.exporters.simplify import only_head, simplify
-from tests.exporters.clients import validate
+from tests.exporters.clients import bpy_python, in_blender, validate
 
 LEVELS = (20000, 10000, 3000)
 
@@ -100,3 +103,46 @@ def test_files_of_each_level_are_valid(avatar, performance, tmp_path):
 def test_wrong_number():
     with pytest.raises(InputError, match="triangles is 12; expected 500 or more, or 0 for all"):
         ExportConfig(triangles=12)
+
+
+def test_levels_are_files_of_their_own(avatar, performance, tmp_path):
+    """One file a level, with the same skeleton and morph names in each, as Unreal's LOD import asks."""
+    levels = (20000, 5000)
+    config = ExportConfig(formats=("glb", "vrma"), levels=levels, texture_size=64)
+    files = export_files(avatar, performance, tmp_path, config)
+    assert sorted(files) == ["avatar_LOD0.glb", "avatar_LOD1.glb", "performance.vrma"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(files)
+    read = [read_glb(files[f"avatar_LOD{number}.glb"]) for number in (0, 1)]
+    for level, goal in zip(read, levels, strict=True):
+        assert 0.9 * goal < count(level) <= goal
+        assert level.skeleton.names == read[0].skeleton.names
+        assert list(level.mesh("head").morphs) == list(read[0].mesh("head").morphs)
+
+
+@pytest.mark.slow
+def test_one_fbx_holds_all_levels(avatar, performance, tmp_path, monkeypatch):
+    """Unity reads levels of detail by names that end in _LOD0, _LOD1; all are skinned to one skeleton, in metres."""
+    monkeypatch.setenv("DIGITALME_BPY_PYTHON", bpy_python())
+    config = ExportConfig(formats=("fbx",), levels=(20000, 3000), texture_size=64)
+    files = export_files(avatar, performance, tmp_path, config)
+    assert sorted(files) == ["avatar.fbx", "avatar_LOD0.fbx", "avatar_LOD1.fbx"]
+    about, found = in_blender(files["avatar.fbx"], {}, {}, tmp_path)
+    assert {"Wolf3D_Head_LOD0", "Wolf3D_Head_LOD1", "Wolf3D_Body_LOD1"} <= set(found)
+    assert len(found["Wolf3D_Head_LOD1"]) < len(found["Wolf3D_Head_LOD0"])
+    assert about["morphs"]["Wolf3D_Head_LOD1"] == about["morphs"]["Wolf3D_Head_LOD0"]
+    assert set(about["bones"]) == set(avatar.skeleton.names)
+    data = files["avatar.fbx"].read_bytes()
+    scale = data[data.index(b"UnitScaleFactor") :][:120]
+    number = scale.index(b"D", scale.index(b"Number")) + 1  # a property of type double
+    assert struct.unpack("<d", scale[number : number + 8])[0] == 100, "centimetres in a unit: the file is in metres"
+    height = max(vertices[:, 1].max() for vertices in found.values())
+    assert 1.4 < height < 2.2
+
+
+@pytest.mark.parametrize(
+    ("levels", "text"),
+    [((10000, 20000), "expected fewer triangles in each next one"), ((3000, 12), "levels has 12 triangles")],
+)
+def test_wrong_levels(levels, text):
+    with pytest.raises(InputError, match=text):
+        ExportConfig(levels=levels)

@@ -13,6 +13,7 @@ const request = JSON.parse(fs.readFileSync(requestFile, 'utf8'))
 const types = { '.html': 'text/html', '.js': 'text/javascript', '.mjs': 'text/javascript', '.json': 'application/json' }
 const server = http.createServer((query, answer) => {
   const name = decodeURIComponent(new URL(query.url, 'http://x').pathname)
+  if (name === '/favicon.ico') return answer.writeHead(204).end()
   const file = name.startsWith('/file/') ? request.files[name.slice(6)] : path.join(here, path.normalize(name))
   if (!file || !fs.existsSync(file)) return answer.writeHead(404).end()
   answer.writeHead(200, { 'content-type': types[path.extname(file)] ?? 'application/octet-stream' })
