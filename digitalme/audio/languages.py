@@ -34,7 +34,7 @@ def say_how(text: str, language: str) -> list[tuple[str, Ways]] | None:
     if not text.strip():
         return []
     voice = _ESPEAK_NAMES.get(language.lower(), language.lower())
-    ipa = _phonemize(text, voice) or _phonemize(text, base)
+    ipa = in_ipa(text, voice) or in_ipa(text, base)
     if ipa is None or any(mark in ipa for mark in _SPELT_OUT):
         return None
     ipa = re.sub(r"\([a-z-]+\)", " ", ipa)  # espeak-ng's marks for a change of language
@@ -48,9 +48,9 @@ def say_how(text: str, language: str) -> list[tuple[str, Ways]] | None:
     return said
 
 
-def _phonemize(text: str, voice: str) -> str | None:
-    """IPA by espeak-ng as a program of its own (it is GPL): the one in the package piper-tts, which knows more
-    scripts, else the system's."""
+def in_ipa(text: str, voice: str) -> str | None:
+    """IPA of a text by espeak-ng's `voice`, run as a program of its own (it is GPL): the one in the package piper-tts,
+    which knows more scripts, else the system's."""
     if importlib.util.find_spec("piper"):
         command = [sys.executable, "-c", _PIPERS, voice, text]
     elif program := shutil.which("espeak-ng"):

