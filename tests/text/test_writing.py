@@ -23,7 +23,14 @@ def model(tmp_path_factory):
     wrapped.save_pretrained(folder)
     torch.manual_seed(1)
     small = transformers.GPT2Config(
-        vocab_size=len(words), n_positions=128, n_embd=16, n_layer=1, n_head=2, bos_token_id=1, eos_token_id=1
+        vocab_size=len(words),
+        n_positions=128,
+        n_embd=16,
+        n_layer=1,
+        n_head=2,
+        bos_token_id=1,
+        eos_token_id=1,
+        tie_word_embeddings=False,
     )
     transformers.GPT2LMHeadModel(small).save_pretrained(folder)
     return folder
