@@ -15,7 +15,7 @@ def model(tmp_path_factory):
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
     folder = tmp_path_factory.mktemp("model")
-    words = ["<unk>", "<end>", *["hello", "sea", "wind", "and", "the", "day", ".", "I", "we", "saw", "went"]]
+    words = ["<unk>", "<end>", ".", *(f"{first}{second}" for first in "bdfgklmnprst" for second in "aeiou")]
     table = {word: i for i, word in enumerate(words)}
     tokenizer = Tokenizer(models.WordLevel(table, unk_token="<unk>"))
     tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.Whitespace(), decoders.Fuse()
