@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, UseAppendAction, arg
@@ -283,6 +283,43 @@ def evaluate(
     _say_scores(done.load("scorecard"))
 
 
+def dataset(
+    action: Positional[Literal["make", "import"]],
+    folder: Positional[Path],
+    out: Positional[Path | None] = None,
+    count: int = 4000,
+    size: int = 128,
+    seed: int = 0,
+    looks: tuple[str, ...] = ("photo",),
+    workers: int = 2,
+) -> None:
+    """Make pictures with words to train on: digitalme dataset make DATA, or: digitalme dataset import PICTURES DATA
+
+    Args:
+        action: make renders people who never lived; import takes your own pictures, named or with a JSON file each.
+        folder: The folder to write to; for import the folder of pictures.
+        out: For import the folder to write to.
+        count: How many pictures.
+        size: Their width and height, pixels.
+        seed: Another seed gives other people.
+        looks: photo, moe, or both in turn.
+        workers: Processes that render.
+    """
+    from digitalme.events import Event
+    from digitalme.progress_bar import ProgressBar
+    from digitalme.training.dataset import Recipe, import_folder, make_dataset
+
+    if action == "import":
+        if out is None:
+            raise InputError("dataset import: expected two folders, the pictures' and the one to write to")
+        _say(f"{import_folder(folder, out, size)} pictures in {out}")
+        return
+    with ProgressBar() as bar:
+        recipe = Recipe(count, size, seed, looks)
+        make_dataset(folder, recipe, workers, lambda done, all_: bar(Event("shards", "progress", done, all_)))
+    _say(f"{folder}/preview.png")
+
+
 def doctor() -> None:
     """Tell what is installed, which renderer will be used, what is missing and how to get it."""
     from digitalme.doctor import diagnose
@@ -349,6 +386,7 @@ COMMANDS: dict[str, Any] = {
     "stages": stages,
     "show": show,
     "eval": evaluate,
+    "dataset": dataset,
     "doctor": doctor,
     "licenses": licenses,
     "verify": verify,

@@ -5,6 +5,7 @@ Files only: PNG, WAV, GLB, MP4, JSON, NPZ without pickle. preview() returns a pi
 
 from digitalme.artifacts.avatar import Avatar, AvatarMesh, Clip, Material, Morph, Skeleton
 from digitalme.artifacts.description import Description, Sentence, Text
+from digitalme.artifacts.draft import Draft
 from digitalme.artifacts.export import Exports
 from digitalme.artifacts.likeness import Camera, Likeness
 from digitalme.artifacts.performance import Performance
@@ -14,7 +15,7 @@ from digitalme.artifacts.speech import Speech, TimedLabel, Voice
 from digitalme.artifacts.video import Frames, Video
 
 __all__ = [
-    "Avatar", "AvatarMesh", "Camera", "Clip", "Description", "Exports", "Frames", "Likeness", "Material", "Morph",
-    "Performance", "Photo", "Portrait", "Scorecard", "Sentence", "Skeleton", "Speech", "Text", "TimedLabel", "Video",
-    "Voice",
+    "Avatar", "AvatarMesh", "Camera", "Clip", "Description", "Draft", "Exports", "Frames", "Likeness", "Material",
+    "Morph", "Performance", "Photo", "Portrait", "Scorecard", "Sentence", "Skeleton", "Speech", "Text", "TimedLabel",
+    "Video", "Voice",
 ]  # fmt: skip

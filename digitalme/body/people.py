@@ -64,6 +64,18 @@ _FACE_PREFIXES = (
 )  # fmt: skip
 _SKEWED = ("trans-out", "angle-out", "laugh-lines-out", "dimples-out", "angles-up", "middle-up", "ext-up")
 """Shapes that make a face lopsided, or that are expression more than identity."""
+_FEATURES: dict[str, dict[str, float]] = {  # what a pleasant face has beyond the model's mean woman and man
+    "woman": {
+        "chin-width-incr": -0.30, "chin-bones-incr": -0.35, "chin-prominent-incr": -0.1, "head-fat-incr": -0.1,
+        "l-eye-scale-incr": 0.35, "l-eye-height2-incr": 0.25, "eyebrows-trans-up": 0.15, "eyebrows-angle-up": 0.15,
+        "nose-scale-horiz-incr": -0.25, "nose-scale-vert-incr": -0.1, "nose-point-up": 0.15,
+        "mouth-upperlip-volume-incr": 0.30, "mouth-lowerlip-volume-incr": 0.25, "mouth-upperlip-height-incr": 0.2,
+        "forehead-trans-forward": 0.1, "l-cheek-bones-incr": 0.1,
+    },
+    "man": {
+        "l-eye-scale-incr": 0.12, "l-eye-height2-incr": 0.12, "chin-bones-incr": 0.15, "nose-scale-horiz-incr": -0.1,
+    },
+}  # fmt: skip
 _EXPRESSIONS: dict[str, dict[str, float]] = {
     "neutral": {},
     "happy": {"mouthSmile": 0.65, "cheekSquint": 0.35, "eyeSquint": 0.15, "jawOpen": 0.06},
@@ -215,15 +227,15 @@ def _face_shapes() -> tuple[str, ...]:
 def _shape(chosen: Mapping[str, str], rng: np.random.Generator) -> dict[str, float]:
     shape: dict[str, float] = {}
     for name in _face_shapes():
-        reach = 0.16 if "eye" in name or "mouth" in name else 0.24
+        reach = 0.12 if "eye" in name or "mouth" in name else 0.16
         shape[name] = float(np.clip(rng.normal() * reach, -2 * reach, 2 * reach))
         if name.startswith("l-"):
             shape["r-" + name[2:]] = shape[name]
     strength, years, weight, race = rng.uniform(0.75, 1.0), rng.uniform(), rng.normal() * 0.3, rng.uniform(0.6, 1.0)
     shape["gender-" if chosen["gender"] == "woman" else "gender+"] = float(strength)
-    if chosen["gender"] == "woman":  # a softer jaw than the model's mean woman
-        shape["chin-width-incr"] -= 0.15
-        shape["chin-bones-incr"] -= 0.15
+    for name, offset in _FEATURES[chosen["gender"]].items():
+        for each in (name, "r-" + name[2:]) if name.startswith("l-") else (name,):
+            shape[each] = shape.get(each, 0.0) + offset
     younger, older = _YEARS[chosen["age"]]
     shape["age-"], shape["age+"] = younger * (0.85 + 0.3 * years), older * (0.85 + 0.3 * years)
     shape["weight+" if weight > 0 else "weight-"] = float(min(abs(weight), 0.7))

@@ -1,0 +1,273 @@
+"""What is trained: the latent coder, the diffusion model, the GAN, the text-image pair, the attribute classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from digitalme.body.attributes import ATTRIBUTES
+from digitalme.models import gan
+from digitalme.models.coder import Coder, coder_loss
+from digitalme.models.condition import CONDITION, PLAIN_VIEW, VIEW_NUMBERS, condition_of
+from digitalme.models.diffusion import LatentDiffusion
+from digitalme.rendering.people import contact_sheet
+from digitalme.training.dataset import read_split
+from digitalme.training.loop import Average
+
+
+def to_tensor(pictures: np.ndarray) -> Tensor:
+    """(n, s, s, 3) uint8 to (n, 3, s, s) in -1..1."""
+    return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def to_pictures(tensor: Tensor) -> np.ndarray:
+    """(n, 3, s, s) in -1..1 to (n, s, s, 3) uint8."""
+    return ((tensor.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
+
+
+def mirrored_condition(condition: Tensor) -> Tensor:
+    """The condition of a mirrored picture: yaw and the lamp's side change sign."""
+    flipped = condition.clone()
+    flipped[:, -VIEW_NUMBERS] *= -1
+    flipped[:, -VIEW_NUMBERS + 2] *= -1
+    return flipped
+
+
+def cosine(optimizer: torch.optim.Optimizer, rate: float, step: int, share: float, warm: int = 100) -> None:
+    """A short warm-up, then a cosine to a twentieth."""
+    factor = min(1.0, (step + 1) / warm) * (0.05 + 0.95 * 0.5 * (1 + np.cos(np.pi * min(share, 1.0))))
+    for group in optimizer.param_groups:
+        group["lr"] = rate * factor
+
+
+class CoderTask:
+    def __init__(self, data: Path, recipe: Mapping[str, Any]) -> None:
+        self.recipe = recipe
+        examples = read_split(data, "train")
+        self.pictures = examples.images
+        self.shown = to_tensor(read_split(data, "validation").images[:16])
+        self.coder = Coder(recipe["channels"], recipe["width"])
+        self.coder.fit(to_tensor(self.pictures[:: max(1, len(self.pictures) // 600)]))
+        self.modules: dict[str, torch.nn.Module] = {"coder": self.coder}
+        self.optimizers: dict[str, torch.optim.Optimizer] = {
+            "coder": torch.optim.AdamW(self.coder.parameters(), recipe["rate"])
+        }
+
+    def step(self, step: int, share: float) -> dict[str, float]:
+        optimizer = self.optimizers["coder"]
+        cosine(optimizer, self.recipe["rate"], step, share, 20)
+        picked = torch.randint(len(self.pictures), (self.recipe["batch"],)).numpy()
+        pictures = to_tensor(self.pictures[picked])
+        if step % 2:
+            pictures = pictures.flip(3)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.get("bf16", False)):
+            loss = coder_loss(self.coder, pictures)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return {"loss": loss.item()}
+
+    @torch.no_grad()
+    def samples(self) -> np.ndarray:
+        found = self.coder.decode(self.coder.encode(self.shown))
+        return contact_sheet([*to_pictures(self.shown), *to_pictures(found)])
+
+    def result(self) -> dict[str, Tensor]:
+        return dict(self.coder.state_dict())
+
+
+class Latents:
+    """A split as latents, each picture also mirrored, with their conditions."""
+
+    def __init__(self, data: Path, coder: Coder, split: str = "train") -> None:
+        examples = read_split(data, split)
+        latents, conditions = [], []
+        with torch.no_grad():
+            for start in range(0, len(examples.images), 64):
+                pictures = to_tensor(examples.images[start : start + 64])
+                condition = torch.from_numpy(examples.condition[start : start + 64])
+                latents += [coder.encode(pictures), coder.encode(pictures.flip(3))]
+                conditions += [condition, mirrored_condition(condition)]
+        self.latents, self.condition = torch.cat(latents), torch.cat(conditions)
+
+    def batch(self, size: int) -> tuple[Tensor, Tensor]:
+        picked = torch.randint(len(self.latents), (size,))
+        return self.latents[picked], self.condition[picked]
+
+
+def load_coder(path: Path) -> Coder:
+    weights = load_file(path)
+    coder = Coder(weights["basis"].shape[1], weights["last.weight"].shape[1])
+    coder.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
+    return coder.eval()
+
+
+SHOWN: tuple[dict[str, str], ...] = (
+    {"gender": "woman", "hair_style": "long", "hair_color": "pink", "skin": "pale"},
+    {"gender": "man", "age": "old", "beard": "full", "hair_color": "white", "hair_style": "short", "skin": "light"},
+    {"gender": "man", "hair_style": "bald", "skin": "dark", "beard": "none"},
+    {"gender": "woman", "hair_style": "afro", "hair_color": "black", "skin": "brown", "glasses": "round"},
+    {"gender": "woman", "hair_style": "bob", "hair_color": "blond", "skin": "light", "expression": "happy"},
+    {"gender": "man", "hair_style": "curly", "hair_color": "red", "skin": "pale", "beard": "stubble"},
+    {"gender": "woman", "hair_style": "bun", "hair_color": "blue", "skin": "tan", "glasses": "none"},
+    {"gender": "man", "hair_style": "buzz", "hair_color": "brown", "skin": "tan", "glasses": "sunglasses"},
+)
+"""What sample grids ask for, a column each."""
+
+
+def shown_conditions(rows: int) -> Tensor:
+    return torch.from_numpy(np.stack([condition_of(asked, PLAIN_VIEW) for _ in range(rows) for asked in SHOWN]))
+
+
+class DiffusionTask:
+    def __init__(self, data: Path, recipe: Mapping[str, Any]) -> None:
+        self.recipe = recipe
+        self.coder = load_coder(Path(recipe["coder"]))
+        self.data = Latents(data, self.coder)
+        channels, size = self.data.latents.shape[1:3]
+        self.model = LatentDiffusion(channels, size, recipe["widths"], recipe["token"])
+        self.average = Average(self.model, recipe["average"])
+        self.modules: dict[str, torch.nn.Module] = {"model": self.model, "average": self.average}
+        self.optimizers: dict[str, torch.optim.Optimizer] = {
+            "model": torch.optim.AdamW(self.model.parameters(), recipe["rate"], betas=(0.9, 0.99), weight_decay=0.01)
+        }
+
+    def step(self, step: int, share: float) -> dict[str, float]:
+        optimizer = self.optimizers["model"]
+        cosine(optimizer, self.recipe["rate"], step, share)
+        latents, condition = self.data.batch(self.recipe["batch"])
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.get("bf16", False)):
+            loss = self.model.loss(latents, condition)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        optimizer.step()
+        self.average.update(self.model, step)
+        return {"loss": loss.item()}
+
+    def averaged(self) -> LatentDiffusion:
+        model = LatentDiffusion(self.model.channels, self.model.size, self.recipe["widths"], self.recipe["token"])
+        model.load_state_dict(self.average.weights())
+        return model.eval()
+
+    @torch.no_grad()
+    def samples(self) -> np.ndarray:
+        latents = self.averaged().sample(shown_conditions(2), 0, 14)
+        return contact_sheet(list(to_pictures(self.coder.decode(latents))))
+
+    def result(self) -> dict[str, Tensor]:
+        return {name: tensor.half() for name, tensor in self.average.weights().items()}
+
+
+class GanTask:
+    """The GAN on latents of the coder, or with `coder = ""` on pictures themselves."""
+
+    def __init__(self, data: Path, recipe: Mapping[str, Any]) -> None:
+        self.recipe = recipe
+        if recipe["coder"]:
+            self.coder: Coder | None = load_coder(Path(recipe["coder"]))
+            self.data = Latents(data, self.coder)
+        else:
+            self.coder = None
+            self.data = Latents(data, _Same())  # type: ignore[arg-type]
+        channels = self.data.latents.shape[1]
+        self.generator = gan.Generator(CONDITION, channels, recipe["widths"], recipe["z"], recipe["w"])
+        self.discriminator = gan.Discriminator(CONDITION, channels, recipe["widths"][::-1])
+        self.average = Average(self.generator, recipe["average"])
+        zero = {name: torch.nn.Parameter(torch.zeros(()), requires_grad=False) for name in ("path", "chance")}
+        self.register = torch.nn.ParameterDict(zero)
+        self.adaptive = gan.Adaptive()
+        self.modules: dict[str, torch.nn.Module] = {
+            "generator": self.generator, "discriminator": self.discriminator, "average": self.average,
+            "register": self.register,
+        }  # fmt: skip
+        self.optimizers: dict[str, torch.optim.Optimizer] = {
+            "generator": torch.optim.Adam(self.generator.parameters(), recipe["rate"], betas=(0.0, 0.99)),
+            "discriminator": torch.optim.Adam(self.discriminator.parameters(), recipe["rate"], betas=(0.0, 0.99)),
+        }
+
+    def _asked(self, condition: Tensor) -> Tensor:
+        """The condition with some attributes unsaid."""
+        condition = condition.clone()
+        start = 0
+        for values in ATTRIBUTES.values():
+            condition[:, start : start + len(values)] *= (torch.rand(len(condition), 1) > 0.25).float()
+            start += len(values)
+        return condition
+
+    def step(self, step: int, share: float) -> dict[str, float]:
+        recipe, kind = self.recipe, self.recipe["loss"]
+        self.adaptive.chance = float(self.register["chance"])
+        for optimizer in self.optimizers.values():
+            cosine(optimizer, recipe["rate"], step, max(0.0, 2 * share - 1), 50)
+        real, condition = self.data.batch(recipe["batch"])
+        condition = self._asked(condition)
+        z = torch.randn(recipe["batch"], recipe["z"])
+        with torch.no_grad():
+            made = self.generator(z, condition)
+        chance = self.adaptive.chance
+        real_scores, _ = self.discriminator(gan.augmented(real, chance), condition)
+        made_scores, _ = self.discriminator(gan.augmented(made, chance), condition)
+        loss_d = gan.discriminator_loss(real_scores, made_scores, kind)
+        penalty = torch.zeros(())
+        if step % 8 == 0:
+            penalty = gan.gradient_penalty(self.discriminator, real, condition)
+        self._descend("discriminator", loss_d + recipe["r1"] / 2 * 8 * penalty)
+        self.adaptive.update(real_scores.detach())
+        self.register["chance"].data.fill_(self.adaptive.chance)
+
+        w = self.generator.mapping(torch.randn(recipe["batch"], recipe["z"]), condition)
+        made = self.generator.synthesis(w)
+        scores, features = self.discriminator(gan.augmented(made, chance), condition)
+        loss_g = gan.generator_loss(scores, kind)
+        total = loss_g
+        if recipe.get("feature_matching", 0) > 0:
+            with torch.no_grad():
+                _, wanted = self.discriminator(gan.augmented(real, chance), condition)
+            total = total + recipe["feature_matching"] * (features.mean(0) - wanted.mean(0)).square().mean()
+        if recipe.get("path_length", 0) > 0 and step % 16 == 0 and step > 200:
+            half = w.detach()[: max(2, len(w) // 2)].requires_grad_()
+            unevenness, mean = gan.path_length_penalty(self.generator, half, self.register["path"].data)
+            self.register["path"].data.copy_(mean)
+            total = total + recipe["path_length"] * 16 * unevenness
+        self._descend("generator", total)
+        self.average.update(self.generator, step)
+        return {
+            "generator": loss_g.item(), "discriminator": loss_d.item(), "r1": penalty.item() * (step % 8 == 0),
+            "augmentation": chance, "spread": gan.collapse(made.detach()[:16], real[:16]),
+        }  # fmt: skip
+
+    def _descend(self, name: str, loss: Tensor) -> None:
+        for optimizer in self.optimizers.values():
+            optimizer.zero_grad()
+        loss.backward()
+        self.optimizers[name].step()
+
+    @torch.no_grad()
+    def samples(self) -> np.ndarray:
+        model = gan.Generator(
+            CONDITION, self.data.latents.shape[1], self.recipe["widths"], self.recipe["z"], self.recipe["w"]
+        )
+        model.load_state_dict(self.average.weights())
+        condition = shown_conditions(4)
+        noise = torch.Generator().manual_seed(0)
+        made = model.eval()(torch.randn(len(condition), self.recipe["z"], generator=noise), condition, 0.8, noise)
+        return contact_sheet(list(to_pictures(self.coder.decode(made) if self.coder else made)))
+
+    def result(self) -> dict[str, Tensor]:
+        return {name: tensor.half() for name, tensor in self.average.weights().items()}
+
+
+class _Same:
+    def encode(self, pictures: Tensor) -> Tensor:
+        return pictures
+
+
+TASKS: dict[str, Any] = {"coder": CoderTask, "diffusion": DiffusionTask, "gan": GanTask}
+"""A recipe's `network` to what trains it."""
