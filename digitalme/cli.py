@@ -140,7 +140,7 @@ def _build(
     with ProgressBar(options.quiet) as bar:
         how = product.How(pipeline, options.store, settings, options.until, options.redo_from, _uses(options.use), bar)
         how = replace(how, consent=consent, ask=bar.ask if sys.stdin.isatty() else None)
-        done = product.build(selfie, voice, say, out, how)
+        done = product.build(product.Inputs(selfie, voice, say), out, how)
     for path in sorted(out.iterdir()):
         if path.is_file():
             _say(f"{path}  {path.stat().st_size:,} bytes")
@@ -169,7 +169,7 @@ def talk(
     found = product.Built.read(built)
     out = out or built / voice.stem
     with _how(options) as how:
-        product.talk(found, voice, say, out, how)
+        product.talk(found, product.Inputs(voice=voice, say=say), out, how)
     _say(str(out / "talking_head.mp4"))
 
 

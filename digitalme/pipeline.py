@@ -210,15 +210,20 @@ class Pipeline:
 
 
 def read_pipeline(name: str) -> Pipeline:
-    """A pipeline by its name in configs/pipelines, or by the path of a TOML file.
+    """A pipeline by its name in configs/pipelines, or by the path of a TOML file; "default+drive" lays the second over
+    the first.
 
     `[sources]` maps a name to an artifact type; `[stages]` an artifact to the stage that makes it, or to a table of
     the stage and its renames; `[knobs.STAGE]` sets knobs; `outputs` lists the files that a build hands over.
     A stage is a name in digitalme.stages, or `module:function`. `extends` names a pipeline to start from; a source of
     it that a stage makes here is no source any more.
     """
-    path = _pipeline_path(name)
+    base, *layers = name.split("+")
+    path = _pipeline_path(base)
     about = _read_tables(path)
+    for layer in layers:
+        path = _pipeline_path(layer)
+        about = _laid_over(about, _checked_tables(path))
     stages, renames = {}, {}
     for artifact, entry in about.get("stages", {}).items():
         entry = {"stage": entry} if isinstance(entry, str) else dict(entry)
@@ -243,14 +248,23 @@ def _pipeline_path(name: str) -> Path:
 
 
 def _read_tables(path: Path) -> dict[str, Any]:
+    about = _checked_tables(path)
+    if "extends" not in about:
+        return about
+    return _laid_over(_read_tables(_pipeline_path(about["extends"])), about)
+
+
+def _checked_tables(path: Path) -> dict[str, Any]:
     about = read_toml(path)
     expected = {"extends": str, "sources": dict, "stages": dict, "knobs": dict, "outputs": list}
     for name, value in about.items():
         if name not in expected or not isinstance(value, expected[name]):
             raise InputError(f"{path}: cannot use '{name}'; expected tables sources, stages, knobs and a list outputs")
-    if "extends" not in about:
-        return about
-    base = _read_tables(_pipeline_path(about["extends"]))
+    return about
+
+
+def _laid_over(base: dict[str, Any], about: dict[str, Any]) -> dict[str, Any]:
+    """The tables of a pipeline that changes another."""
     merged = {name: {**base.get(name, {}), **about.get(name, {})} for name in ("sources", "stages", "knobs")}
     merged["sources"] = {name: kind for name, kind in merged["sources"].items() if name not in merged["stages"]}
     return {**merged, "outputs": about.get("outputs", base.get("outputs", []))}

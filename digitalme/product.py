@@ -27,6 +27,23 @@ from digitalme.store import Store, default_root
 from digitalme.trust.consent import Consent, consent_for
 
 LARGEST_PHOTO = 100 * 2**20
+LARGEST_VIDEO = 2**31
+DRIVEN = "+drive"
+"""Laid over a pipeline, it takes the performance from a video."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The files and words that a user gives."""
+
+    selfie: Path | None = None
+    voice: Path | None = None
+    say: str = ""
+    """What is said in the voice."""
+    drive: Path | None = None
+    """A video whose face is followed; it is the voice too, where none is given."""
+
+
 FOR_THE_WEB = {"image_format": "webp", "texture_size": 1024, "compress": "meshopt", "morph_normals": True}
 """Knobs of the export stage for a GLB that a web page loads."""
 
@@ -104,38 +121,63 @@ def merged(*settings: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, An
 
 def read_source(path: Path, what: str, largest: int) -> bytes:
     """A file that the user names. Raises InputError where it is not a readable file of a sensible size."""
+    check_source(path, what, largest)
     try:
-        if not path.is_file():
-            raise InputError(f"{what} {path}: {'not a file' if path.exists() else 'no such file'}")
-        size = path.stat().st_size
-        if size == 0:
-            raise InputError(f"{what} {path}: the file is empty")
-        if size > largest:
-            raise InputError(f"{what} {path}: {size / 2**20:.0f} MB, expected at most {largest / 2**20:.0f} MB")
         return path.read_bytes()
     except (OSError, ValueError) as error:
         raise InputError(f"{what} {path}: cannot be read ({error})") from None
 
 
-def sources_of(selfie: Path | None, voice: Path | None, say: str) -> dict[str, Any]:
+def check_source(path: Path, what: str, largest: int) -> None:
+    """Raises InputError where a file is missing, empty or too large; it is not read."""
+    try:
+        if not path.is_file():
+            raise InputError(f"{what} {path}: {'not a file' if path.exists() else 'no such file'}")
+        size = path.stat().st_size
+    except (OSError, ValueError) as error:
+        raise InputError(f"{what} {path}: cannot be read ({error})") from None
+    if size == 0:
+        raise InputError(f"{what} {path}: the file is empty")
+    if size > largest:
+        raise InputError(f"{what} {path}: {size / 2**20:.0f} MB, expected at most {largest / 2**20:.0f} MB")
+
+
+def sources_of(inputs: Inputs) -> dict[str, Any]:
     """The pipeline's sources, from the files that the user gave."""
-    from digitalme.artifacts import Photo
+    from digitalme.artifacts import Footage, Photo, Text
 
     given: dict[str, Any] = {}
-    if selfie is not None:
-        given["photo"] = Photo(read_source(selfie, "photo", LARGEST_PHOTO), selfie.name)
-    if voice is not None:
+    if inputs.selfie is not None:
+        given["photo"] = Photo(read_source(inputs.selfie, "photo", LARGEST_PHOTO), inputs.selfie.name)
+    if inputs.drive is not None:
+        check_source(inputs.drive, "--drive", LARGEST_VIDEO)
+        given["footage"] = Footage(inputs.drive, inputs.drive.name)
+    if inputs.voice is not None:
         from digitalme.audio.files import read_voice
 
-        given["voice"] = replace(read_voice(voice), text=say)
+        given["voice"] = replace(read_voice(inputs.voice), text=inputs.say)
+    elif inputs.drive is not None:
+        from digitalme.audio.files import sound_of_video
+
+        given["voice"] = replace(sound_of_video(inputs.drive), text=inputs.say)
+    if inputs.say.strip():
+        given["words"] = Text(inputs.say)
     return given
 
 
-def build(selfie: Path, voice: Path | None, say: str, out: Path, how: How) -> Run:
+def _known(given: Mapping[str, Any], pipeline: Pipeline) -> dict[str, Any]:
+    """What a pipeline can use of what is given: a pipeline of the user's own may know no words."""
+    return {name: value for name, value in given.items() if name in pipeline.sources or name in pipeline.nodes}
+
+
+def build(inputs: Inputs, out: Path, how: How) -> Run:
     """From a photo and a voice to everything that the pipeline hands over, in the folder `out`."""
+    if inputs.drive is not None and not how.pipeline.endswith(DRIVEN):
+        how = replace(how, pipeline=how.pipeline + DRIVEN)
     with writing_to(out) as drafts:
-        given = sources_of(selfie, voice, say)
+        given = sources_of(inputs)
         pipeline, store = read_pipeline(how.pipeline), Store(how.store or default_root())
+        given = _known(given, pipeline)
         consent = consent_for(given["photo"].data, how.consent, store.root, how.ask)
         if consent is not None and any(node.stage.name == "export" for node in pipeline.nodes.values()):
             how = replace(how, settings=merged({"export": {"consent": consent.digest}}, how.settings))
@@ -156,15 +198,18 @@ def build(selfie: Path, voice: Path | None, say: str, out: Path, how: How) -> Ru
 
         copy_outputs(done, drafts)
         write_links(done, drafts / "run", how, consent)
-        write_report(done, drafts / "report.html", selfie.stem)
+        write_report(done, drafts / "report.html", inputs.selfie.stem if inputs.selfie else out.name)
     return done
 
 
-def talk(built: Built, voice: Path, say: str, out: Path, how: How) -> Run:
-    """A new performance for a built avatar: whatever does not hear the voice stays as it is."""
+def talk(built: Built, inputs: Inputs, out: Path, how: How) -> Run:
+    """A new performance for a built avatar, from a voice or a video: whatever does not hear it stays as it is."""
     with writing_to(out) as drafts:
-        pipeline = read_pipeline(built.pipeline)
-        given = {**built.given(pipeline, without="voice"), **sources_of(None, voice, say)}
+        base = built.pipeline.removesuffix(DRIVEN)
+        pipeline = read_pipeline(base + DRIVEN if inputs.drive is not None else base)
+        kept = built.given(pipeline, without="voice")
+        kept = {name: key for name, key in kept.items() if name not in ("words", "footage", "performance")}
+        given = {**kept, **_known(sources_of(inputs), pipeline)}
         configs = pipeline.configs(merged(built.settings, how.settings))
         done = run(
             pipeline, ["performance", "video"], store=built.store, given=given, configs=configs, on_event=how.on_event

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 import zlib
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
-from digitalme.artifacts import Performance, Speech, TimedLabel
+from digitalme.artifacts import Description, Performance, Sentence, Speech, TimedLabel
+from digitalme.audio.arousal import phrases_of, phrases_with_arousal
 from digitalme.body.visemes import (
     MOUTH_CHANNELS,
     PAIRED,
@@ -21,6 +24,7 @@ from digitalme.body.visemes import (
     mouth_close,
 )
 from digitalme.errors import InputError
+from digitalme.text.feelings import feeling_of
 
 EMOTIONS: dict[str, dict[str, float]] = {
     "neutral": {},
@@ -32,6 +36,12 @@ EMOTIONS: dict[str, dict[str, float]] = {
     "disgusted": {"noseSneer": 0.55, "browDown": 0.35, "mouthFrown": 0.20, "cheekSquint": 0.25},
 }
 """ARKit weights at strength 1, pairs without Left/Right; after the action units of Ekman's prototypes (FACS)."""
+
+_FROM_WORDS = 0.65
+"""A sentence's emotion shows on the face with this share of its strength: people hold back."""
+_LIVELY = {"eyeWide": 0.14, "cheekSquint": 0.10}
+_DULL = {"eyeSquint": 0.12}
+"""What arousal of 1 and of -1 does to the lids and cheeks."""
 
 _FINE = 240.0  # Hz: the rate at which mouth targets are mixed before they are followed
 _LEAD = 0.035  # s: lips and jaw open ahead of their sound, as people's do (Chandrasekaran et al. 2009); closures do not
@@ -56,8 +66,10 @@ class AnimateConfig:
     """Size of head sway and nods; 0 keeps the photo's pose."""
     breathing: float = 1.0
     """Size of the nostrils' movement with the breath."""
-    emotion: str = ""
-    """An emotion with its strength, for example "happy:0.6"; several with commas."""
+    emotion: str = "auto"
+    """An emotion with its strength, "happy:0.6", several with commas; "neutral"; "auto": of the words and the voice."""
+    feeling: float = 1.0
+    """Size of the emotion's movement."""
     blinks_seed: int = 0
     """Another number, other blink times."""
     gaze_seed: int = 0
@@ -68,10 +80,15 @@ class AnimateConfig:
     """Another number, another sway."""
     breathing_seed: int = 0
     """Another number, another breath phase."""
+    feeling_seed: int = 0
+    """Another number, emotions that come a little earlier or later, stronger or weaker."""
 
 
-def animate(speech: Speech, config: AnimateConfig) -> Performance:
-    """Curves at config.rate over the whole clip. Deterministic: the same speech and config give the same bytes."""
+def animate(speech: Speech, config: AnimateConfig = AnimateConfig(), script: Description | None = None) -> Performance:
+    """Curves at config.rate over the whole clip. Deterministic: the same speech and config give the same bytes.
+
+    `script` says what the sentences feel; without one the words that were heard do.
+    """
     if not 10 <= config.rate <= 240:
         raise InputError(f"animate.rate is {config.rate:g}; expected 10 to 240 frames a second")
     frames = max(2, int(np.ceil(speech.seconds * config.rate)))
@@ -83,7 +100,7 @@ def animate(speech: Speech, config: AnimateConfig) -> Performance:
         _look(speech, times, config.gaze, _random(config.gaze_seed, "gaze")),
         _raise_brows(speech, times, config.brows, _random(config.brows_seed, "brows")),
         _breathe(times, config.breathing, _random(config.breathing_seed, "breathing")),
-        _feel(parse_emotion(config.emotion), times, visemes["PP"]),
+        _feel(speech, script, times, config, visemes["PP"]),
     ]
     curves: dict[str, np.ndarray] = {}
     for layer in layers:
@@ -370,14 +387,73 @@ def parse_emotion(text: str) -> dict[str, float]:
     return strengths
 
 
-def _feel(emotions: dict[str, float], times: np.ndarray, seal: np.ndarray) -> dict[str, np.ndarray]:
-    """The emotions' weights, faded in over 0.6 s; what would part the lips yields to a closure."""
-    fade = np.clip(times / 0.6, 0, 1)
-    fade = fade * fade * (3 - 2 * fade)
+def _feel(
+    speech: Speech, script: Description | None, times: np.ndarray, config: AnimateConfig, seal: np.ndarray
+) -> dict[str, np.ndarray]:
+    """The emotions' weights; what would part the lips yields to a closure."""
     curves: dict[str, np.ndarray] = {}
-    for emotion, strength in emotions.items():
-        for name, weight in EMOTIONS[emotion].items():
-            curve = strength * weight * fade * (1 - 0.8 * seal if name.startswith("mouth") else 1)
+    if config.feeling == 0:
+        return curves
+
+    def show(weights: dict[str, float], strength: np.ndarray) -> None:
+        for name, weight in weights.items():
+            curve = config.feeling * weight * strength * (1 - 0.8 * seal if name.startswith("mouth") else 1)
             for side in [name] if name in ("browInnerUp", "mouthShrugLower") else [f"{name}Left", f"{name}Right"]:
                 curves[side] = curves.get(side, 0) + curve
+
+    if config.emotion != "auto":
+        for emotion, strength in parse_emotion(config.emotion).items():
+            show(EMOTIONS[emotion], strength * _window(times, 0.0, np.inf, 0.6))
+        return curves
+    random = _random(config.feeling_seed, "feeling")
+    for start, end, emotions in _felt(speech, script):
+        early, size = random.uniform(0.1, 0.3), random.uniform(0.9, 1.1)
+        window = size * _FROM_WORDS * _window(times, start - early, end + 0.3, 0.45)
+        for emotion, strength in emotions.items():
+            show(EMOTIONS[emotion], strength * window)
+    for phrase in phrases_with_arousal(speech):
+        weights = _LIVELY if phrase.arousal > 0 else _DULL
+        show(weights, abs(phrase.arousal) * _window(times, phrase.start, phrase.end + 0.2, 0.4))
     return curves
+
+
+def _window(times: np.ndarray, start: float, end: float, fade: float) -> np.ndarray:
+    """1 between two times, with soft flanks inside of `fade` seconds."""
+    part = np.clip(np.minimum(times - start, end - times) / fade, 0, 1)
+    return part * part * (3 - 2 * part)
+
+
+def _felt(speech: Speech, script: Description | None) -> list[tuple[float, float, dict[str, float]]]:
+    """(start, end, emotions) of each sentence that feels something."""
+    if script is not None:
+        spans = sentence_times(script.sentences, speech)
+        felt = [sentence.emotions for sentence in script.sentences]
+        return [(*span, emotions) for span, emotions in zip(spans, felt, strict=True) if emotions]
+    found = []
+    for start, end in phrases_of(speech):
+        words = [word.label for word in speech.words if start - 0.05 <= (word.start + word.end) / 2 <= end + 0.05]
+        if words and (emotions := feeling_of(" ".join(words).lower(), speech.language).emotions):
+            found.append((start, end, emotions))
+    return found
+
+
+def sentence_times(sentences: tuple[Sentence, ...], speech: Speech) -> list[tuple[float, float]]:
+    """When each sentence is said: by its words as they were aligned; where they were not, by its share of the text."""
+    said = [re.sub(r"\W", "", word.label).lower() for word in speech.words]
+    tokens, owner = [], []
+    for number, sentence in enumerate(sentences):
+        for token in sentence.tokens:
+            if word := re.sub(r"\W", "", token).lower():
+                tokens.append(word)
+                owner.append(number)
+    spans: list[list[float]] = [[] for _ in sentences]
+    for here, there, size in difflib.SequenceMatcher(None, tokens, said, autojunk=False).get_matching_blocks():
+        for i in range(size):
+            spans[owner[here + i]] += [speech.words[there + i].start, speech.words[there + i].end]
+    spoken = phrases_of(speech)
+    first, last = (spoken[0][0], spoken[-1][1]) if spoken else (0.0, speech.seconds)
+    lengths = np.array([max(1, sum(map(len, sentence.tokens))) for sentence in sentences])
+    bounds = first + (last - first) * np.r_[0, np.cumsum(lengths)] / lengths.sum()
+    return [
+        (min(span), max(span)) if span else (float(bounds[i]), float(bounds[i + 1])) for i, span in enumerate(spans)
+    ]

@@ -7,6 +7,7 @@ from digitalme.artifacts.avatar import Avatar, AvatarMesh, Clip, Material, Morph
 from digitalme.artifacts.description import Description, Sentence, Text
 from digitalme.artifacts.draft import Draft
 from digitalme.artifacts.export import Exports
+from digitalme.artifacts.footage import Footage
 from digitalme.artifacts.likeness import Camera, Likeness
 from digitalme.artifacts.performance import Performance
 from digitalme.artifacts.portrait import Photo, Portrait
@@ -15,7 +16,7 @@ from digitalme.artifacts.speech import Speech, TimedLabel, Voice
 from digitalme.artifacts.video import Frames, Video
 
 __all__ = [
-    "Avatar", "AvatarMesh", "Camera", "Clip", "Description", "Draft", "Exports", "Frames", "Likeness", "Material",
-    "Morph", "Performance", "Photo", "Portrait", "Scorecard", "Sentence", "Skeleton", "Speech", "Text", "TimedLabel",
-    "Video", "Voice",
+    "Avatar", "AvatarMesh", "Camera", "Clip", "Description", "Draft", "Exports", "Footage", "Frames", "Likeness",
+    "Material", "Morph", "Performance", "Photo", "Portrait", "Scorecard", "Sentence", "Skeleton", "Speech", "Text",
+    "TimedLabel", "Video", "Voice",
 ]  # fmt: skip

@@ -57,6 +57,21 @@ def read_voice(path: str | Path, text: str = "", language: str = "en") -> Voice:
     return Voice(samples, rate, text, language)
 
 
+def sound_of_video(path: Path) -> Voice:
+    """The sound of a video; silence of the same length where it has none, or nobody speaks in it."""
+    try:
+        return read_voice(path)
+    except InputError as error:
+        if "holds no sound" not in str(error) and "no voice in it" not in str(error):
+            raise
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        told = stream.duration and stream.time_base and float(stream.duration * stream.time_base)
+        seconds = float(told or (container.duration or 0) / av.time_base)
+    _check_length(path, seconds)
+    return Voice(np.zeros(max(1, round(seconds * ANALYSIS_RATE)), np.float32), ANALYSIS_RATE)
+
+
 def _check_length(path: Path, seconds: float) -> None:
     if seconds > LONGEST_SECONDS:
         limit = f"{LONGEST_SECONDS / 60:.0f} minutes"

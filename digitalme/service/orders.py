@@ -57,5 +57,5 @@ class Order:
             pipeline, Path(self.store) if self.store else None, settings, self.until or None,
             on_event=on_event, consent=self.consent,
         )  # fmt: skip
-        done = product.build(Path(self.selfie), voice, self.say, Path(self.out), how)
+        done = product.build(product.Inputs(Path(self.selfie), voice, self.say), Path(self.out), how)
         return dict(done.keys)

@@ -4,14 +4,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from digitalme.artifacts import Performance, Speech, TimedLabel
+from digitalme.artifacts import Performance, Speech, Text, TimedLabel
+from digitalme.audio.arousal import phrases_with_arousal
 from digitalme.audio.phones import PHONES
 from digitalme.body.model import load_body
 from digitalme.body.visemes import TARGETS, VISEMES, arkit_weights, lip_seal
 from digitalme.errors import InputError
 from digitalme.metrics import lips
-from digitalme.stages.animate import AnimateConfig, animate, parse_emotion
+from digitalme.stages.animate import EMOTIONS, AnimateConfig, animate, parse_emotion, sentence_times
+from digitalme.stages.encode_text import EncodeTextConfig, encode_text
 
 
 @pytest.fixture(scope="module")
@@ -183,3 +187,105 @@ def test_silence_alone_shuts_the_mouth():
     performance = animate(Speech((), (TimedLabel("SIL", 0, 3.0),), 3.0, none, quiet, none), AnimateConfig())
     assert performance.curves["jawOpen"].max() == 0
     assert performance.curves["eyeBlinkLeft"].max() > 0.9
+
+
+def spoken(text: str, **prosody) -> Speech:
+    """Speech in which each word of the text takes 0.3 s, with a pause of 0.5 s after each sentence."""
+    words, phones, time = [], [TimedLabel("SIL", 0.0, 0.3)], 0.3
+    for word in text.split():
+        bare = word.strip(".,!?")
+        words.append(TimedLabel(bare, time, time + 0.3))
+        phones += [TimedLabel("M", time, time + 0.1), TimedLabel("AA", time + 0.1, time + 0.3)]
+        time += 0.3
+        if word[-1] in ".!?":
+            phones.append(TimedLabel("SIL", time, time + 0.5))
+            time += 0.5
+    count = round(time * 100)
+    pitch = np.full(count, 120, np.float32)
+    level = np.full(count, -20, np.float32)
+    for phone in phones:
+        if phone.label == "SIL":
+            pitch[round(phone.start * 100) : round(phone.end * 100)] = 0
+            level[round(phone.start * 100) : round(phone.end * 100)] = -70
+    return replace(Speech(tuple(words), tuple(phones), time, pitch, level, (pitch > 0).astype(np.float32)), **prosody)
+
+
+WORDS = "The train leaves at nine. I am so happy to see you! The table is made of wood. I hate this stupid rain."
+
+
+def level_at(curve, start, end, rate=60.0):
+    return float(curve[round(start * rate) : round(end * rate)].mean())
+
+
+def test_emotions_come_with_the_sentences_that_feel_them():
+    speech = spoken(WORDS)
+    script = encode_text(Text(WORDS), EncodeTextConfig(encoder="none"))
+    spans = sentence_times(script.sentences, speech)
+    assert spans[0] == (pytest.approx(0.3), pytest.approx(1.8))
+    assert spans[3] == (pytest.approx(7.2), pytest.approx(8.7))
+    felt, plain = animate(speech, script=script), animate(speech, AnimateConfig(emotion="neutral"))
+    smile = felt.curves["mouthSmileLeft"] - plain.curves["mouthSmileLeft"]
+    brows = felt.curves["browDownLeft"] - plain.curves["browDownLeft"]
+    assert level_at(smile, *spans[1]) > 0.12 > 0.05 > level_at(smile, *spans[3])
+    assert level_at(brows, *spans[3]) > 0.12 > 0.05 > level_at(brows, *spans[1])
+    for curve in (smile, brows):
+        assert level_at(curve, 0.4, 1.5) < 0.02
+    # heard words do the same, without marks and without a script
+    heard = animate(speech).curves["mouthSmileLeft"] - plain.curves["mouthSmileLeft"]
+    assert level_at(heard, *spans[1]) > 0.12 > 0.02 > level_at(heard, *spans[3])
+
+
+def test_sentences_without_aligned_words_take_their_share_of_the_speech():
+    speech = replace(spoken("aa aa aa aa."), words=())
+    script = encode_text(Text("好。我非常高兴！"), EncodeTextConfig(encoder="none"))
+    (a, b), (c, d) = sentence_times(script.sentences, speech)
+    assert (a, d) == (pytest.approx(0.3), pytest.approx(1.5))
+    assert b == c == pytest.approx(0.3 + 1.2 * 2 / 8)
+
+
+@pytest.mark.parametrize("emotion", EMOTIONS)
+def test_no_emotion_breaks_a_seal_or_moves_what_is_not_its_own(speech, natural, emotion):
+    felt = animate(speech, AnimateConfig(emotion=f"{emotion}:1"))
+    assert lips.closure_rate(lips.aperture(felt.curves), felt.rate, speech.phones) >= 0.95
+    for name in ("jawOpen", "mouthClose", "eyeBlinkLeft", "eyeLookUpLeft", "mouthPucker"):
+        np.testing.assert_array_equal(felt.curves[name], natural.curves[name])
+    np.testing.assert_array_equal(felt.head, natural.head)
+
+
+def test_feeling_has_its_own_gain_and_seed():
+    speech, script = spoken(WORDS), encode_text(Text(WORDS), EncodeTextConfig(encoder="none"))
+    before = parts(animate(speech, script=script))
+    none = parts(animate(speech, AnimateConfig(emotion="neutral")))
+    for name, curve in parts(animate(speech, AnimateConfig(feeling=0), script)).items():
+        np.testing.assert_array_equal(curve, none[name])
+    other = parts(animate(speech, AnimateConfig(feeling_seed=3), script))
+    changed = {name for name in before if not np.array_equal(before[name], other[name])}
+    assert changed
+    assert not changed & {"jawOpen", "mouthClose", "eyeBlinkLeft", "eyeLookUpLeft", "head0", "head1", "head2"}
+
+
+def test_a_livelier_phrase_opens_the_eyes():
+    speech = spoken("aa aa aa aa. aa aa aa aa. aa aa aa aa.")
+    pitch, level = speech.pitch_hz.copy(), speech.energy_db.copy()
+    loud = slice(200, 320)  # the second phrase: 4 semitones and 6 dB up
+    pitch[loud] *= 2 ** (4 / 12)
+    level[loud] += 6
+    lively = replace(speech, pitch_hz=pitch, energy_db=level)
+    arousal = [phrase.arousal for phrase in phrases_with_arousal(lively)]
+    assert arousal[1] > 0.4 > 0.1 > max(abs(arousal[0]), abs(arousal[2]))
+    wide = animate(lively).curves["eyeWideLeft"]
+    assert level_at(wide, 2.2, 3.0) > 0.05 > 0.02 > level_at(wide, 0.4, 1.4)
+    quiet = animate(lively, AnimateConfig(emotion="neutral"))
+    assert "eyeWideLeft" not in quiet.curves
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.sampled_from(sorted(CHANNELS)), st.floats(0, 2), st.integers(0, 50))
+def test_no_gain_or_seed_touches_another_channel(channel, gain, seed):
+    speech = spoken("aa aa aa aa aa aa. aa aa aa aa aa.")
+    knob = {"head_motion": "head"}.get(channel, channel)
+    knobs = {channel: gain} | ({f"{knob}_seed": seed} if channel != "mouth" else {})
+    before, after = parts(animate(speech)), parts(animate(speech, AnimateConfig(**knobs)))
+    for name in before:
+        if not name.startswith(tuple(CHANNELS[channel])):
+            np.testing.assert_array_equal(after[name], before[name], err_msg=name)

@@ -48,10 +48,10 @@ def given(seconds: float | None = None) -> dict:
     import numpy as np
 
     from digitalme.demo import demo_photo, demo_voice
-    from digitalme.product import sources_of
+    from digitalme.product import Inputs, sources_of
 
     voice, words = demo_voice()
-    sources = sources_of(demo_photo(), voice, words if seconds is None else "")
+    sources = sources_of(Inputs(demo_photo(), voice, words if seconds is None else ""))
     if seconds is not None:
         samples = np.resize(sources["voice"].samples, round(seconds * sources["voice"].rate))
         sources["voice"] = replace(sources["voice"], samples=samples)
