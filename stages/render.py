@@ -63,16 +63,28 @@ def frame_count(seconds: float, fps: float) -> int:
 
 
 def speaking(performance: Performance) -> Float32[np.ndarray, "frames"]:
-    """0 in silence, 1 while the mouth talks, with soft flanks of a few tenths of a second."""
-    from scipy.ndimage import gaussian_filter1d, maximum_filter1d
+    """0 in silence, 1 while the mouth talks and in pauses of up to a second, with flanks of a few tenths of a second."""
+    from scipy.ndimage import binary_closing, gaussian_filter1d, maximum_filter1d
 
-    if "sil" in performance.visemes:
-        talking = 1 - performance.visemes["sil"]
-    else:
-        talking = performance.curves.get("jawOpen", np.zeros(performance.frames))
-    active = maximum_filter1d((np.asarray(talking) > 0.15).astype(float), 1 + 2 * round(0.15 * performance.rate))
-    soft = gaussian_filter1d(active, 0.16 * performance.rate, mode="nearest")
+    active = maximum_filter1d(_talks(performance).astype(float), 1 + 2 * round(0.15 * performance.rate)) > 0
+    pad = round(0.5 * performance.rate)
+    active = binary_closing(np.pad(active, pad), np.ones(2 * pad + 1))[pad : pad + len(active)] | active
+    soft = gaussian_filter1d(active.astype(float), 0.16 * performance.rate, mode="nearest")
     return np.clip(soft, 0, 1).astype(np.float32)
+
+
+def _talks(performance: Performance) -> np.ndarray:
+    if "sil" in performance.visemes:
+        return np.asarray(1 - performance.visemes["sil"]) > 0.15
+    return performance.curves.get("jawOpen", np.zeros(performance.frames)) > 0.15
+
+
+def resting(performance: Performance) -> Float32[np.ndarray, "frames"]:
+    """0 while the mouth talks, up to 1 in the pauses: then lips that a photo shows apart come together."""
+    from scipy.ndimage import gaussian_filter1d
+
+    still = gaussian_filter1d((~_talks(performance)).astype(float), 0.05 * performance.rate, mode="nearest")
+    return (np.clip(still, 0, 1) * speaking(performance)).astype(np.float32)
 
 
 def _photo_artist(
@@ -82,12 +94,13 @@ def _photo_artist(
     from digitalme.rendering.puppet import PhotoPuppet
 
     puppet = PhotoPuppet(portrait, likeness, size)
-    level = speaking(performance)
+    level, rest = speaking(performance), resting(performance)
     grid = np.arange(performance.frames) / performance.rate
 
     def draw(seconds: float) -> Picture:
         weights, head = performance.at(seconds)
-        return puppet.frame(weights, head, float(np.interp(seconds, grid, level)))
+        speaks, rests = (float(np.interp(seconds, grid, curve)) for curve in (level, rest))
+        return puppet.frame(weights, head, speaks, rests)
 
     return draw, min(4, os.cpu_count() or 1)
 

@@ -219,3 +219,10 @@ def test_growing_and_shrinking_are_distances(radius):
     disc = np.hypot(x, y) <= radius
     assert (grown(mask, radius) ^ disc).mean() < 0.01
     assert shrunk(disc, radius + 1).sum() == 0
+
+
+def test_a_grin_closes_in_a_pause(astronaut, astronaut_likeness):
+    puppet = PhotoPuppet(astronaut, astronaut_likeness, 128)
+    gap = [puppet.seal.middle_gap(puppet.solved({}, 1.0, rest)) for rest in (0.0, 0.5, 1.0)]
+    assert gap[0] > 0.003 > gap[1] > gap[2]
+    assert abs(gap[2]) < 0.001

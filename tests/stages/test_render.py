@@ -7,7 +7,7 @@ from digitalme.artifacts import Avatar, Performance, Skeleton
 from digitalme.body.visemes import VISEMES
 from digitalme.errors import InputError
 from digitalme.imaging.video import read_video
-from digitalme.stages.render import RenderConfig, frame_count, render, speaking
+from digitalme.stages.render import RenderConfig, frame_count, render, resting, speaking
 
 NOBODY = Avatar("nobody", Skeleton((), np.zeros(0, np.int32), np.zeros((0, 4, 4), np.float32)), (), {})
 """The photo look needs no avatar."""
@@ -76,3 +76,16 @@ def test_the_avatars_looks_take_the_same_performance(astronaut, astronaut_likene
     assert len(pictures) == 3
     assert pictures[0].shape == (128, 128, 3)
     assert np.abs(pictures[2].astype(int) - pictures[0]).max() > 20  # the mouth opens
+
+
+def test_lips_rest_in_pauses_between_words_only():
+    quiet = performance(5.0)
+    sil = np.ones(quiet.frames, np.float32)
+    sil[60:120] = sil[150:210] = 0  # a pause of half a second between
+    visemes = {name: np.zeros(quiet.frames, np.float32) for name in VISEMES} | {"sil": sil}
+    spoken = Performance(60.0, {}, quiet.head, visemes)
+    rest = resting(spoken)
+    assert speaking(spoken)[135] > 0.95
+    assert rest[135] > 0.9
+    assert rest[[90, 180]].max() < 0.05
+    assert rest[[0, -1]].max() < 0.05  # the photo's own smile at both ends

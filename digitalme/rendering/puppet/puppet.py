@@ -25,6 +25,8 @@ REMOVED_WHILE_SPEAKING = {
     "mouthPress": 0.45,
 }  # fmt: skip
 """Share of the photo's own expression that speech takes away: nobody speaks through a broad grin."""
+SHUT_IN_PAUSES = 1.0
+"""How far lips that the photo shows apart close between phrases: without it a grin would open in every pause."""
 OUTLINE = ("neck", "rest_of_head", "face", "bangs")
 """Layers that make the person's outline."""
 INTERIOR = ("cavity", "tongue", "teeth_lower", "teeth_upper")
@@ -145,10 +147,10 @@ class PhotoPuppet:
         inside = behind[SUPERSAMPLE * y0 : SUPERSAMPLE * y1, SUPERSAMPLE * x0 : SUPERSAMPLE * x1]
         return inside.copy(), still, (x0, y0, x1, y1)
 
-    def solved(self, weights: Mapping[str, float], speaking: float) -> Float[np.ndarray, "k"]:
+    def solved(self, weights: Mapping[str, float], speaking: float, resting: float = 0.0) -> Float[np.ndarray, "k"]:
         """Coefficients of the actions and the closing shapes: the photo's smile partly gone while speaking (0..1),
-        lips sealed as far as the weights say."""
-        seal = float(lip_seal(weights))
+        lips sealed as far as the weights say, and nearly so in a pause (`resting`, 0..1)."""
+        seal = max(float(lip_seal(weights)), SHUT_IN_PAUSES * resting)
         mixed = {
             name: min(float(weight), self._room[name])
             for name, weight in weights.items()
@@ -164,11 +166,15 @@ class PhotoPuppet:
         return vector
 
     def frame(
-        self, weights: Mapping[str, float], head: Float[np.ndarray, "3"] | tuple = (0, 0, 0), speaking: float = 0.0
+        self,
+        weights: Mapping[str, float],
+        head: Float[np.ndarray, "3"] | tuple = (0, 0, 0),
+        speaking: float = 0.0,
+        resting: float = 0.0,
     ) -> UInt8[np.ndarray, "size size 3"]:
         """One picture. `weights` are ARKit weights on top of the photo's expression, `head` is (pitch, yaw, roll) in
         radians relative to the photo's pose."""
-        vector = self.solved(weights, speaking)
+        vector = self.solved(weights, speaking, resting)
         rotation = rotation_from_euler(*(float(a) for a in head))
         color, depth = self._clean_canvas()
         x0, y0, x1, y1 = self._region
