@@ -18,12 +18,13 @@ from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, UseAppend
 from digitalme.errors import DigitalMeError, InputError
 
 if TYPE_CHECKING:
-    from digitalme.product import How
+    from digitalme.product import How, Inputs
 
 DESCRIPTION = """From one photo and one voice clip to your own rigged avatar and talking-head video, offline.
 
   digitalme demo
   digitalme build --selfie me.jpg --voice clip.wav
+  digitalme build --prompt "a woman with long pink hair" --voice clip.wav
   digitalme talk me/ --voice other.wav
   digitalme render me/ --performance edited.json
   digitalme export me/ --to glb vrm
@@ -52,8 +53,9 @@ class Options:
 class BuildOptions(Options):
     """What `build` and `demo` take beside their inputs."""
 
-    look: str = "photo"
-    """photo: the head moves in the photograph itself. studio: the 3D avatar in studio light. moe: a cartoon."""
+    look: Annotated[str | None, arg(metavar="NAME")] = None
+    """photo: the head moves in the photograph itself. studio: the 3D avatar in studio light. moe: a cartoon.
+    Default: photo; with --prompt studio, or what the words say."""
     size: Annotated[int | None, arg(metavar="NUMBER")] = None
     """Width and height of the video, pixels."""
     fps: Annotated[float | None, arg(metavar="NUMBER")] = None
@@ -75,7 +77,8 @@ class BuildOptions(Options):
 
 
 def build(
-    selfie: Path,
+    selfie: Annotated[Path | None, arg(metavar="PATH")] = None,
+    prompt: str = "",
     voice: Annotated[Path | None, arg(metavar="PATH")] = None,
     say: str = "",
     out: Annotated[Path | None, arg(metavar="PATH")] = None,
@@ -87,6 +90,7 @@ def build(
 
     Args:
         selfie: A photo of one person: JPEG, PNG, HEIC, WebP and others.
+        prompt: Instead of a photo a person in words, English or Chinese: "an old man with a white beard".
         voice: A clip of speech: WAV, MP3, M4A, FLAC, OGG. Without one only the avatar is built.
         say: The words of the clip: the lips then follow them more closely. Without --voice a synthesiser speaks them.
         out: The folder to write to. Default: a folder named after the selfie, in the current one.
@@ -94,10 +98,15 @@ def build(
         consent: Who is in the photo and what they agreed to, in words or as a JSON record. It is asked for once.
         options: How to run.
     """
-    out = out or Path(selfie.stem or "me")
+    from digitalme import product
+
+    if (selfie is None) == (not prompt.strip()):
+        raise InputError('build: expected either --selfie PHOTO or --prompt "a person in words"')
+    out = out or Path((selfie.stem if selfie else re.sub(r"\W+", "-", prompt).strip("-")[:40]) or "me")
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out}: is not a folder; choose another with --out")
-    _build(selfie, voice, say, out, options, {"encode_photo": {"face": face}} if face is not None else {}, consent)
+    inputs = product.Inputs(selfie, voice, say, prompt=prompt)
+    _build(inputs, out, options, {"encode_photo": {"face": face}} if face is not None else {}, consent)
 
 
 def demo(
@@ -111,14 +120,13 @@ def demo(
         options: How to run.
     """
     from digitalme.demo import DEMO_CONSENT, demo_photo, demo_voice
+    from digitalme.product import Inputs
 
     photo, (voice, words) = demo_photo(), demo_voice()
-    _build(photo, voice, words, out, options, {}, DEMO_CONSENT)
+    _build(Inputs(photo, voice, words), out, options, {}, DEMO_CONSENT)
 
 
-def _build(
-    selfie: Path, voice: Path | None, say: str, out: Path, options: BuildOptions, extra: dict, consent: str
-) -> None:
+def _build(inputs: Inputs, out: Path, options: BuildOptions, extra: dict, consent: str) -> None:
     from digitalme import product
     from digitalme.progress_bar import ProgressBar
 
@@ -133,14 +141,15 @@ def _build(
         if (given := {name: value for name, value in knobs.items() if value is not None})
     }
     pipeline = options.pipeline
-    if say and voice is None:
-        extra = {**extra, "speak": {"text": say}}
+    if inputs.say and inputs.voice is None:
+        extra = {**extra, "speak": {"text": inputs.say}}
         pipeline = "say" if pipeline == "default" else pipeline
-    settings = product.merged(product.look_settings(options.look), shortcuts, extra, _settings(options))
+    look, felt = product.wished(inputs.prompt)
+    settings = product.merged(product.look_settings(options.look or look), felt, shortcuts, extra, _settings(options))
     with ProgressBar(options.quiet) as bar:
         how = product.How(pipeline, options.store, settings, options.until, options.redo_from, _uses(options.use), bar)
         how = replace(how, consent=consent, ask=bar.ask if sys.stdin.isatty() else None)
-        done = product.build(product.Inputs(selfie, voice, say), out, how)
+        done = product.build(inputs, out, how)
     for path in sorted(out.iterdir()):
         if path.is_file():
             _say(f"{path}  {path.stat().st_size:,} bytes")

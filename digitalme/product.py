@@ -42,8 +42,12 @@ class Inputs:
     """What is said in the voice."""
     drive: Path | None = None
     """A video whose face is followed; it is the voice too, where none is given."""
+    prompt: str = ""
+    """A person in words, instead of a selfie."""
 
 
+PROMPTED = "+prompt"
+"""Laid over a pipeline, it takes the person from words."""
 FOR_THE_WEB = {"image_format": "webp", "texture_size": 1024, "compress": "meshopt", "morph_normals": True}
 """Knobs of the export stage for a GLB that a web page loads."""
 
@@ -108,6 +112,19 @@ def look_settings(look: str) -> dict[str, dict[str, Any]]:
     return read_toml(config_path("looks") / f"{look}.toml")
 
 
+def wished(prompt: str) -> tuple[str, dict[str, dict[str, Any]]]:
+    """The look that a prompt's words ask for, and knobs for what its person feels."""
+    if not prompt.strip():
+        return "photo", {}
+    from digitalme.text.describing import attributes_of
+
+    said = attributes_of(prompt)
+    look = said.get("look", "studio")
+    feeling = said.get("expression", "neutral")
+    felt = {} if feeling == "neutral" else {"animate": {"emotion": f"{feeling}:0.6"}}
+    return "studio" if look == "photo" else look, felt
+
+
 def merged(*settings: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """Knobs by stage; later ones win."""
     result: dict[str, dict[str, Any]] = {}
@@ -160,6 +177,8 @@ def sources_of(inputs: Inputs) -> dict[str, Any]:
         from digitalme.audio.files import sound_of_video
 
         given["voice"] = replace(sound_of_video(inputs.drive), text=inputs.say)
+    if inputs.prompt.strip():
+        given["prompt"] = Text(inputs.prompt.strip())
     if inputs.say.strip():
         given["words"] = Text(inputs.say)
     return given
@@ -174,11 +193,13 @@ def build(inputs: Inputs, out: Path, how: How) -> Run:
     """From a photo and a voice to everything that the pipeline hands over, in the folder `out`."""
     if inputs.drive is not None and not how.pipeline.endswith(DRIVEN):
         how = replace(how, pipeline=how.pipeline + DRIVEN)
+    if inputs.prompt.strip() and PROMPTED not in how.pipeline:
+        how = replace(how, pipeline=how.pipeline + PROMPTED)
     with writing_to(out) as drafts:
         given = sources_of(inputs)
         pipeline, store = read_pipeline(how.pipeline), Store(how.store or default_root())
         given = _known(given, pipeline)
-        consent = consent_for(given["photo"].data, how.consent, store.root, how.ask)
+        consent = consent_for(given["photo"].data, how.consent, store.root, how.ask) if "photo" in given else None
         if consent is not None and any(node.stage.name == "export" for node in pipeline.nodes.values()):
             how = replace(how, settings=merged({"export": {"consent": consent.digest}}, how.settings))
         configs = pipeline.configs(how.settings)

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from digitalme.artifacts import Avatar, Likeness, Portrait
+from digitalme.artifacts import Avatar, Draft, Likeness, Portrait
 from digitalme.body.character import base_avatar
 from digitalme.body.eyes import WHITE, with_eyes
 from digitalme.body.garment import OUTFITS, dress
-from digitalme.body.glasses import glasses_mesh
+from digitalme.body.glasses import glasses_mesh, glasses_of_kind
 from digitalme.body.hair_cards import HAIR_STYLES, card_meshes, paint_cap, paint_curls
 from digitalme.body.hair_color import hair_palette, paint_cards
 from digitalme.body.hair_shell import fit_shell, settle_ears, shell_meshes
@@ -27,6 +27,7 @@ from digitalme.body.scalp import build_scalp
 from digitalme.errors import InputError
 from digitalme.imaging.shades import enamel, eye_white
 
+Rgb = tuple[float, float, float]
 LOOKS = ("studio", "photo", "moe")
 
 
@@ -48,22 +49,48 @@ class GroomConfig:
     """The character's name in exported files."""
 
 
-def groom(portrait: Portrait, likeness: Likeness, config: GroomConfig) -> Avatar:
-    """The person's neutral character, dressed and with hair. Raises InputError for a style that does not exist."""
+def groom(portrait: Portrait, likeness: Likeness, config: GroomConfig, draft: Draft | None = None) -> Avatar:
+    """The person's neutral character, dressed and with hair. Raises InputError for a style that does not exist.
+
+    What a `draft` says of the person goes over what the portrait shows.
+    """
     _check("hair", config.hair, ("auto", "photo", *HAIR_STYLES))
     _check("outfit", config.outfit, tuple(OUTFITS))
     _check("look", config.look, LOOKS)
     if not 0 <= config.intensity <= 1 or not 0.3 <= config.body <= 1:
         raise InputError(f"expected intensity in 0..1 and body in 0.3..1; got {config.intensity} and {config.body}")
     traits = hair_traits(portrait)
-    avatar = (_drawn if config.look == "moe" else _lifelike)(portrait, likeness, config, traits)
+    cloth = cloth_colors(portrait)
+    if draft is not None:
+        portrait, traits = _described(portrait, draft), _styled(traits, draft)
+        cloth = cloth | {"top": draft.cloth_color}
+    avatar = (_drawn if config.look == "moe" else _lifelike)(portrait, likeness, config, traits, cloth)
     about = avatar.about | {
         "hair": _floats(portrait.hair_color), "iris": _floats(portrait.iris_color), "outfit": config.outfit,
     }  # fmt: skip
     return replace(avatar, name=config.name, look=config.look, about=about)
 
 
-def _lifelike(portrait: Portrait, likeness: Likeness, config: GroomConfig, traits: HairTraits) -> Avatar:
+def _described(portrait: Portrait, draft: Draft) -> Portrait:
+    """The portrait with the draft's colours, beard and glasses."""
+    colors = {name: getattr(draft, name) for name in ("skin_color", "hair_color", "iris_color", "brow_color")}
+    beard = {"none": 0.0, "stubble": 0.4}.get(draft.attributes["beard"], 1.0)
+    traits = portrait.traits | {
+        "beard": beard, "bald": float(draft.attributes["hair_style"] == "bald"),
+        "glasses": float(draft.attributes["glasses"] != "none"),
+    }  # fmt: skip
+    return replace(portrait, **colors, traits=traits, hair=np.zeros_like(portrait.hair))
+
+
+def _styled(traits: HairTraits, draft: Draft) -> HairTraits:
+    style = draft.attributes["hair_style"]
+    fringe = 1.0 if style in ("short", "bob", "long", "twintails", "ponytail") else 0.0
+    return replace(traits, style=style, cut=style, fringe=fringe, glasses=draft.attributes["glasses"])
+
+
+def _lifelike(
+    portrait: Portrait, likeness: Likeness, config: GroomConfig, traits: HairTraits, cloth: dict[str, Rgb]
+) -> Avatar:
     model = load_body()
     avatar = base_avatar(
         likeness.shape, head_albedo=likeness.albedo, head_normal_map=likeness.normal_map,
@@ -80,15 +107,17 @@ def _lifelike(portrait: Portrait, likeness: Likeness, config: GroomConfig, trait
         hair, textures = card_meshes(scalp, style), hair_textures(style, hair_palette(portrait))
     if portrait.traits.get("glasses", 0.0) > 0.5:
         eyes = np.stack([vertices[model.parts[f"eye_{side}"].vertex_ids].mean(0) for side in ("left", "right")])
-        hair.append(glasses_mesh(vertices, eyes))
+        hair += glasses_of_kind(traits.glasses, vertices, eyes) if traits.glasses else [glasses_mesh(vertices, eyes)]
     avatar = with_eyes(reshape(avatar, vertices), portrait.iris_color, eye_white(portrait) or WHITE)
     avatar = with_mouth(avatar, enamel(portrait) or ENAMEL)
-    avatar = dress(avatar, vertices, config.outfit, cloth_colors(portrait))
+    avatar = dress(avatar, vertices, config.outfit, cloth)
     about = avatar.about | {"hair_style": style}
     return replace(avatar, meshes=avatar.meshes + tuple(hair), textures=avatar.textures | textures, about=about)
 
 
-def _drawn(portrait: Portrait, likeness: Likeness, config: GroomConfig, traits: HairTraits) -> Avatar:
+def _drawn(
+    portrait: Portrait, likeness: Likeness, config: GroomConfig, traits: HairTraits, cloth: dict[str, Rgb]
+) -> Avatar:
     model = load_body()
     colors = MoeColors(portrait.skin_color, portrait.hair_color, portrait.iris_color, portrait.brow_color)
     cut = traits.cut if config.hair in ("auto", "photo") else config.hair
@@ -101,8 +130,11 @@ def _drawn(portrait: Portrait, likeness: Likeness, config: GroomConfig, traits: 
     if portrait.traits.get("glasses", 0.0) > 0.5:
         eyes = bend.body(bend.face(bend.eye_centers, whole_model=False))
         grow = 1 + 0.33 * config.intensity
-        hair.append(glasses_mesh(vertices, eyes, (0.027 * grow, 0.0215 * grow), 0.0013 * grow))
-    cloth = {part: _floats(drawn_cloth(color)) for part, color in cloth_colors(portrait).items()}
+        if traits.glasses:
+            hair += glasses_of_kind(traits.glasses, vertices, eyes, grow)
+        else:
+            hair.append(glasses_mesh(vertices, eyes, (0.027 * grow, 0.0215 * grow), 0.0013 * grow))
+    cloth = {part: _floats(drawn_cloth(color)) for part, color in cloth.items()}
     avatar = dress(avatar, vertices, config.outfit, cloth, hide=0.003, ease=0.6 + 0.4 * config.body)
     textures = avatar.textures | {"hair": paint_moe_hair(drawn_hair(portrait.hair_color))}
     about = avatar.about | {"hair_style": cut}

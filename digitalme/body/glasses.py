@@ -10,6 +10,37 @@ from digitalme.body.hair_cards import head_mesh
 from digitalme.body.landmarks import landmark_points
 
 FRAME = (0.16, 0.13, 0.14, 1.0)
+LENS = (0.05, 0.05, 0.06, 0.93)
+KINDS = {  # half width and height of a rim (metres), and how round it is
+    "round": ((0.0235, 0.0225), 1.0),
+    "square": ((0.0275, 0.0190), 0.4),
+    "sunglasses": ((0.0285, 0.0215), 2 / 3),
+}
+
+
+def glasses_of_kind(
+    kind: str, vertices: Float[np.ndarray, "vertices 3"], eyes: Float[np.ndarray, "2 3"], grow: float = 1.0
+) -> list[AvatarMesh]:
+    """The meshes of a kind of glasses, none for "none"; those of sunglasses have dark lenses."""
+    if kind == "none":
+        return []
+    (wide, high), corner = KINDS[kind]
+    frame = glasses_mesh(vertices, eyes, (wide * grow, high * grow), 0.0013 * grow, corner)
+    return [frame, _lenses(frame)] if kind == "sunglasses" else [frame]
+
+
+def _lenses(frame: AvatarMesh) -> AvatarMesh:
+    """Dark panes in the rims, which are the frame's first tubes (36 rings of 6 points, then a temple of 5)."""
+    points, faces = [], []
+    for first in (0, 36 * 6 + 5 * 6):
+        rim = frame.positions[first : first + 36 * 6].reshape(36, 6, 3).mean(1)
+        start = len(points) * 37
+        faces += [[start, start + 1 + k, start + 1 + (k + 1) % 36] for k in range(36)]
+        points.append(np.concatenate([rim.mean(0, keepdims=True), rim]))
+    places = np.concatenate(points)
+    normals = np.tile(np.array([0.0, 0, 1], np.float32), (len(places), 1))
+    material = Material("Lenses", "glass", LENS, roughness=0.15, alpha_mode="BLEND", double_sided=True)
+    return head_mesh("lenses", places, normals, np.zeros((len(places), 2)), np.array(faces), material)
 
 
 def glasses_mesh(
@@ -17,11 +48,13 @@ def glasses_mesh(
     eyes: Float[np.ndarray, "2 3"],
     half_size: tuple[float, float] = (0.027, 0.021),
     thickness: float = 0.0013,
+    corner: float = 2 / 3,
 ) -> AvatarMesh:
-    """Glasses on this face. `eyes`: the eyeballs' centres; `half_size`: half width and height of a rim; metres."""
+    """Glasses on this face. `eyes`: the eyeballs' centres; `half_size`: half width and height of a rim; metres.
+
+    `corner`: 1 makes the rims round, towards 0 they become rectangles."""
     mark = landmark_points(vertices)
     turn = np.linspace(0, 2 * np.pi, 36, endpoint=False)
-    corner = 2 / 3.0
     round_x = np.sign(np.cos(turn)) * np.abs(np.cos(turn)) ** corner
     round_y = np.sign(np.sin(turn)) * np.abs(np.sin(turn)) ** corner
     plane = mark[6, 2] + 0.010  # a centimetre before the bridge of the nose

@@ -33,6 +33,8 @@ class HairTraits:
     """"photo", or a style of strand cards where a shell does not work: "bald", "long", "parted"."""
     cut: str
     """The nearest named style: what a drawn character would wear."""
+    glasses: str = ""
+    """The kind of glasses, where it is known."""
 
     @property
     def bangs(self) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 
 import numpy as np
 
+from digitalme.artifacts.draft import Draft
 from digitalme.body.attributes import ATTRIBUTES, completed
 from digitalme.body.model import load_body
 
@@ -133,6 +134,12 @@ def person_from(attributes: Mapping[str, str], seed: int) -> Person:
         seed=seed,
     )
     return replace(person, brow_color=brow_color(person), lip_color=_lips(person, draws[7]))
+
+
+def person_of(draft: Draft) -> Person:
+    """The person behind a draft."""
+    told = {field.name: getattr(draft, field.name) for field in fields(Person) if field.name != "expression"}
+    return Person(expression=expression_weights(draft.attributes["expression"]), **told)
 
 
 def expression_weights(name: str, strength: float = 1.0) -> dict[str, float]:

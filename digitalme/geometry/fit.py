@@ -240,6 +240,21 @@ def face_angles(
     return euler_from_rotation(CAMERA_FROM_WORLD_FRONT.T @ view.rotation)
 
 
+def camera_of_shape(portrait: Portrait, shape: dict[str, float]) -> tuple[Camera, float]:
+    """The camera that sees a head of known shape as the portrait shows it, and the landmarks' rms miss, mm."""
+    vertices = load_body().vertices(shape)
+    points, seen = landmark_points(vertices), portrait.landmarks[: marks.COUNT, :2].astype(np.float64)
+    used = landmark_table().trusted
+    height, width = portrait.image.shape[:2]
+    intrinsic = np.array([[portrait.focal_px, 0, width / 2], [0, portrait.focal_px, height / 2], [0, 0, 1.0]])
+    _, turn, move = cv2.solvePnP(points[used], seen[used], intrinsic, None, flags=cv2.SOLVEPNP_SQPNP)
+    _, turn, move = cv2.solvePnP(points[used], seen[used], intrinsic, None, turn, move, True)
+    camera = Camera(portrait.focal_px, width, height, np.c_[cv2.Rodrigues(turn)[0], move])
+    found = camera.project(points)[used]
+    away = np.linalg.norm(found[:, :2] - seen[used], axis=1) * found[:, 2] / portrait.focal_px
+    return camera, float(np.sqrt((away**2).mean()) * 1000)
+
+
 def _settle_pose(view: _View) -> None:
     """Pose alone, for the mean face, so that the joint iteration starts near."""
     mean = np.zeros(_linear_head().identities)

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from digitalme.models.gaussian import GaussianPart
+
 
 class EqualLinear(nn.Module):
     """A linear layer whose weights have deviation 1 and are scaled when used: all learn at one rate."""
@@ -103,6 +105,8 @@ class Generator(nn.Module):
     ) -> None:
         super().__init__()
         self.z = z
+        # the mean picture of the condition, found beforehand: what is learned is how people differ from it
+        self.gaussian = GaussianPart(condition, channels * (4 * 2 ** (len(widths) - 1)) ** 2, 1)
         self.mapping = Mapping(z, condition, w)
         self.const = nn.Parameter(torch.randn(1, widths[0], 4, 4))
         self.layers, self.outputs = nn.ModuleList(), nn.ModuleList()
@@ -123,9 +127,9 @@ class Generator(nn.Module):
     def forward(
         self, z: Tensor, condition: Tensor, truncation: float = 1.0, generator: torch.Generator | None = None
     ) -> Tensor:
-        return self.synthesis(self.mapping(z, condition, truncation), generator)
+        return self.synthesis(self.mapping(z, condition, truncation), condition, generator)
 
-    def synthesis(self, w: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def synthesis(self, w: Tensor, condition: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """From w (n, w), or a style for each layer, W+ (n, styles, w)."""
         each = w[:, None].expand(-1, self.styles, -1) if w.ndim == 2 else w
         x = self.const.expand(len(w), -1, -1, -1)
@@ -142,7 +146,7 @@ class Generator(nn.Module):
                 shown = shown + F.interpolate(picture, scale_factor=2, mode="bilinear", align_corners=False)
             picture = shown
         assert picture is not None
-        return picture + self.bias
+        return self.gaussian.mean(condition).reshape(picture.shape) + picture + self.bias
 
 
 class Block(nn.Module):
@@ -199,9 +203,9 @@ def gradient_penalty(discriminator: Discriminator, real: Tensor, condition: Tens
     return slope.square().sum((1, 2, 3)).mean()
 
 
-def path_length_penalty(generator: Generator, w: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
+def path_length_penalty(generator: Generator, w: Tensor, condition: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
     """How unevenly pictures change with w; and the new running mean of the path's length."""
-    pictures = generator.synthesis(w)
+    pictures = generator.synthesis(w, condition)
     noise = torch.randn_like(pictures) / math.sqrt(pictures.shape[2] * pictures.shape[3])
     (slope,) = torch.autograd.grad((pictures * noise).sum(), w, create_graph=True)
     length = slope.square().sum(1).sqrt()
@@ -256,7 +260,7 @@ def invert(generator: Generator, target: Tensor, condition: Tensor, steps: int =
     for step in range(steps):
         for group in optimizer.param_groups:
             group["lr"] = 0.05 * (1 - step / steps) + 1e-4
-        found = generator.synthesis(styles, torch.Generator().manual_seed(seed))
+        found = generator.synthesis(styles, condition, torch.Generator().manual_seed(seed))
         loss = (found - target).square().mean() + 1e-3 * (styles - start).square().mean()
         optimizer.zero_grad()
         loss.backward()

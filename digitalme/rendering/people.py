@@ -19,7 +19,7 @@ from digitalme.artifacts import Avatar, Camera
 from digitalme.body.character import base_avatar, vertex_normals
 from digitalme.body.eyes import iris_share, paint_eye, with_eyes
 from digitalme.body.garment import dress
-from digitalme.body.glasses import glasses_mesh
+from digitalme.body.glasses import glasses_of_kind
 from digitalme.body.hair_cards import card_meshes, paint_cap, paint_curls
 from digitalme.body.hair_color import paint_cards, palette_of
 from digitalme.body.landmarks import landmark_points
@@ -135,7 +135,7 @@ def _tinted(grey: UInt8[np.ndarray, "h w c"], palette: Float[np.ndarray, "3 3"])
 
 @lru_cache(maxsize=256)
 def _eye(iris: tuple[float, float, float]) -> np.ndarray:
-    return paint_eye(iris, iris_share(_template()[1].mesh("eye_left").positions), size=128)
+    return paint_eye(iris, iris_share(_template()[1].mesh("eye_left").positions), size=256)
 
 
 def camera_of(view: View, size: int, eyes: Float[np.ndarray, "3"]) -> Camera:
@@ -174,7 +174,7 @@ def picture_of(person: Person, view: View, size: int = 128) -> UInt8[np.ndarray,
     moved = (neutral - base).astype(np.float32)
     normals = vertex_normals(shown, ready.surface)
 
-    skin = paint_skin(person, TEXTURE)
+    skin = paint_skin(person, TEXTURE if size <= 256 else 2 * TEXTURE)
     palette = palette_of(person.hair_color)
     textures = {"head": skin.albedo, "head_normal": skin.normal_map, "eye": _eye(person.iris_color)}
     textures |= {
@@ -206,30 +206,14 @@ def picture_of(person: Person, view: View, size: int = 128) -> UInt8[np.ndarray,
         drawables.append(
             replace(drawable, positions=positions, normals=normal, color=color, texture=texture, normal_map=relief)
         )
-    kind = person.attributes["glasses"]
-    if kind != "none":
-        half = {"round": (0.0235, 0.0225), "square": (0.0275, 0.0190), "sunglasses": (0.0285, 0.0220)}[kind]
-        glasses = glasses_mesh(neutral, eyes, half)
-        drawables += _glasses(glasses, dark=kind == "sunglasses", eyes=eyes, half=half)
+    for mesh in glasses_of_kind(person.attributes["glasses"], neutral, eyes):
+        material = mesh.material
+        drawables.append(
+            Drawable(mesh.positions, mesh.faces, mesh.normals, color=material.base_color, surface=SURFACES["glass"],
+                     blend=material.alpha_mode.lower(), cull=False)
+        )  # fmt: skip
     background = backdrop(size, size, view.backdrop)
     return Scene(drawables).draw(camera, background, lighting)
-
-
-def _glasses(mesh, dark: bool, eyes: np.ndarray, half: tuple[float, float]) -> list[Drawable]:
-    frame = Drawable(
-        mesh.positions, mesh.faces, mesh.normals, color=mesh.material.base_color, surface=SURFACES["glass"], cull=False
-    )
-    if not dark:
-        return [frame]
-    lenses = []
-    for eye in eyes:
-        turn = np.linspace(0, 2 * np.pi, 25)[:-1]
-        front = mesh.positions[:, 2].max() - 0.002
-        rim = np.stack([eye[0] + np.cos(turn) * half[0], eye[1] + np.sin(turn) * half[1], np.full(24, front)], 1)
-        points = np.concatenate([[[eye[0], eye[1], front]], rim]).astype(np.float32)
-        faces = np.array([[0, k + 1, (k + 1) % 24 + 1] for k in range(24)], np.int32)
-        lenses.append(Drawable(points, faces, color=(0.05, 0.05, 0.06, 0.93), surface=SURFACES["glass"], blend="blend"))
-    return [frame, *lenses]
 
 
 def drawn_picture_of(person: Person, view: View, size: int = 128) -> UInt8[np.ndarray, "s s 3"]:
@@ -245,8 +229,7 @@ def drawn_picture_of(person: Person, view: View, size: int = 128) -> UInt8[np.nd
     cut = person.attributes["hair_style"]
     hair = moe_hair(scalp, cut, cut in ("short", "bob", "long", "twintails"), brows, tint)
     eyes = bend.body(bend.face(bend.eye_centers, whole_model=False))
-    if person.attributes["glasses"] != "none":
-        hair.append(glasses_mesh(vertices, eyes, (0.036, 0.0286), 0.0017))
+    hair += glasses_of_kind(person.attributes["glasses"], vertices, eyes, 1.33)
     red, green, blue = (float(value) for value in drawn_cloth(person.cloth_color))
     cloth = (red, green, blue)
     avatar = dress(avatar, vertices, "tshirt", {"top": cloth, "bottom": cloth}, hide=0.003, ease=0.82)

@@ -8,27 +8,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
-from digitalme.body.attributes import ATTRIBUTES
 from digitalme.models import gan
 from digitalme.models.coder import Coder, coder_loss
 from digitalme.models.condition import CONDITION, PLAIN_VIEW, VIEW_NUMBERS, condition_of
 from digitalme.models.diffusion import LatentDiffusion
+from digitalme.models.gaussian import forgetful
+from digitalme.models.sampling import load_coder, to_pictures, to_tensor
 from digitalme.rendering.people import contact_sheet
 from digitalme.training.dataset import read_split
 from digitalme.training.loop import Average
-
-
-def to_tensor(pictures: np.ndarray) -> Tensor:
-    """(n, s, s, 3) uint8 to (n, 3, s, s) in -1..1."""
-    return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
-
-
-def to_pictures(tensor: Tensor) -> np.ndarray:
-    """(n, 3, s, s) in -1..1 to (n, s, s, 3) uint8."""
-    return ((tensor.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
 
 
 def mirrored_condition(condition: Tensor) -> Tensor:
@@ -101,13 +91,6 @@ class Latents:
         return self.latents[picked], self.condition[picked]
 
 
-def load_coder(path: Path) -> Coder:
-    weights = load_file(path)
-    coder = Coder(weights["basis"].shape[1], weights["last.weight"].shape[1])
-    coder.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
-    return coder.eval()
-
-
 SHOWN: tuple[dict[str, str], ...] = (
     {"gender": "woman", "hair_style": "long", "hair_color": "pink", "skin": "pale"},
     {"gender": "man", "age": "old", "beard": "full", "hair_color": "white", "hair_style": "short", "skin": "light"},
@@ -131,7 +114,8 @@ class DiffusionTask:
         self.coder = load_coder(Path(recipe["coder"]))
         self.data = Latents(data, self.coder)
         channels, size = self.data.latents.shape[1:3]
-        self.model = LatentDiffusion(channels, size, recipe["widths"], recipe["token"])
+        self.model = LatentDiffusion(channels, size, recipe["widths"], recipe["token"], recipe["rank"])
+        self.model.gaussian.fit(self.data.latents, self.data.condition)
         self.average = Average(self.model, recipe["average"])
         self.modules: dict[str, torch.nn.Module] = {"model": self.model, "average": self.average}
         self.optimizers: dict[str, torch.optim.Optimizer] = {
@@ -152,7 +136,8 @@ class DiffusionTask:
         return {"loss": loss.item()}
 
     def averaged(self) -> LatentDiffusion:
-        model = LatentDiffusion(self.model.channels, self.model.size, self.recipe["widths"], self.recipe["token"])
+        model, recipe = self.model, self.recipe
+        model = LatentDiffusion(model.channels, model.size, recipe["widths"], recipe["token"], recipe["rank"])
         model.load_state_dict(self.average.weights())
         return model.eval()
 
@@ -178,6 +163,7 @@ class GanTask:
             self.data = Latents(data, _Same())  # type: ignore[arg-type]
         channels = self.data.latents.shape[1]
         self.generator = gan.Generator(CONDITION, channels, recipe["widths"], recipe["z"], recipe["w"])
+        self.generator.gaussian.fit(self.data.latents, self.data.condition)
         self.discriminator = gan.Discriminator(CONDITION, channels, recipe["widths"][::-1])
         self.average = Average(self.generator, recipe["average"])
         zero = {name: torch.nn.Parameter(torch.zeros(()), requires_grad=False) for name in ("path", "chance")}
@@ -192,22 +178,13 @@ class GanTask:
             "discriminator": torch.optim.Adam(self.discriminator.parameters(), recipe["rate"], betas=(0.0, 0.99)),
         }
 
-    def _asked(self, condition: Tensor) -> Tensor:
-        """The condition with some attributes unsaid."""
-        condition = condition.clone()
-        start = 0
-        for values in ATTRIBUTES.values():
-            condition[:, start : start + len(values)] *= (torch.rand(len(condition), 1) > 0.25).float()
-            start += len(values)
-        return condition
-
     def step(self, step: int, share: float) -> dict[str, float]:
         recipe, kind = self.recipe, self.recipe["loss"]
         self.adaptive.chance = float(self.register["chance"])
         for optimizer in self.optimizers.values():
             cosine(optimizer, recipe["rate"], step, max(0.0, 2 * share - 1), 50)
         real, condition = self.data.batch(recipe["batch"])
-        condition = self._asked(condition)
+        condition = forgetful(condition, 0.25)
         z = torch.randn(recipe["batch"], recipe["z"])
         with torch.no_grad():
             made = self.generator(z, condition)
@@ -223,7 +200,7 @@ class GanTask:
         self.register["chance"].data.fill_(self.adaptive.chance)
 
         w = self.generator.mapping(torch.randn(recipe["batch"], recipe["z"]), condition)
-        made = self.generator.synthesis(w)
+        made = self.generator.synthesis(w, condition)
         scores, features = self.discriminator(gan.augmented(made, chance), condition)
         loss_g = gan.generator_loss(scores, kind)
         total = loss_g
@@ -233,7 +210,9 @@ class GanTask:
             total = total + recipe["feature_matching"] * (features.mean(0) - wanted.mean(0)).square().mean()
         if recipe.get("path_length", 0) > 0 and step % 16 == 0 and step > 200:
             half = w.detach()[: max(2, len(w) // 2)].requires_grad_()
-            unevenness, mean = gan.path_length_penalty(self.generator, half, self.register["path"].data)
+            unevenness, mean = gan.path_length_penalty(
+                self.generator, half, condition[: len(half)], self.register["path"].data
+            )
             self.register["path"].data.copy_(mean)
             total = total + recipe["path_length"] * 16 * unevenness
         self._descend("generator", total)

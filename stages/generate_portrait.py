@@ -1,0 +1,76 @@
+"""generate_portrait: a description in words becomes a made-up person and a first small picture of them."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import asdict, dataclass, replace
+from importlib import util
+
+import numpy as np
+
+from digitalme.artifacts import Description, Draft
+from digitalme.body.people import DRAWN_LOOKS, Person, expression_weights, person_from
+from digitalme.errors import InputError, MissingExtraError
+from digitalme.events import note
+from digitalme.models.condition import PLAIN_VIEW, condition_of
+from digitalme.paths import asset
+from digitalme.rendering.people import View, picture_of
+from digitalme.trust.content import check_prompt
+
+SOURCES = ("auto", "body", "networks")
+HINT = 'the generating networks need torch and diffusers: pip install "digitalme[generate]"; without: source = "body"'
+
+
+@dataclass(frozen=True)
+class GeneratePortraitConfig:
+    """Who is made up where the words leave it open, and what draws them first."""
+
+    seed: int | None = None
+    """Another number, another person; with the same number other words change only what they name. None: a number of
+    the words' own."""
+    source: str = "auto"
+    """"body": the body model, painted and photographed; "networks": the GAN; "auto": body, which looks better."""
+    truncation: float = 0.7
+    """Networks only: how far from the mean person, 0..1; less is plainer and safer."""
+    content_check: bool = True
+    """Refuse what is not made; off for private use, which is recorded."""
+
+
+def generate_portrait(description: Description, config: GeneratePortraitConfig = GeneratePortraitConfig()) -> Draft:
+    """Make up the person. Raises InputError for what is not made; MissingExtraError where networks are missing."""
+    if config.source not in SOURCES:
+        raise InputError(f"source: expected one of {', '.join(SOURCES)}; got {config.source!r}")
+    check_prompt(description.text, private=not config.content_check)
+    seed = zlib.crc32(description.text.encode()) if config.seed is None else config.seed
+    person = person_from(description.attributes, seed)
+    note(attributes=person.attributes)
+    # the portrait is a photograph of a calm face, whatever the look: what is drawn and what is felt come later
+    sitter = replace(
+        person,
+        attributes=person.attributes | {"look": "photo", "expression": "neutral"},
+        expression=expression_weights("neutral"),
+    )
+    source = "body" if config.source == "auto" else config.source
+    image = photographed(sitter) if source == "body" else _imagined(sitter, config)
+    numbers = {k: v for k, v in asdict(person).items() if k.endswith("_color") or k in ("attributes", "shape", "seed")}
+    return Draft(image=image, said=dict(description.attributes), source=source, **numbers)
+
+
+def photographed(sitter: Person, size: int = 512) -> np.ndarray:
+    """The body model's own picture of the person, from the front."""
+    return picture_of(sitter, View(key=(0.35, 0.6, 0.8)), size)
+
+
+def _imagined(sitter: Person, config: GeneratePortraitConfig) -> np.ndarray:
+    if util.find_spec("torch") is None:
+        raise MissingExtraError(HINT)
+    from digitalme.models.sampling import draw_portrait
+
+    condition = condition_of(sitter.attributes, PLAIN_VIEW)
+    weights = (asset("models/coder.safetensors"), asset("models/gan.safetensors"))
+    return draw_portrait(*weights, condition, sitter.seed, config.truncation)
+
+
+def is_drawn(attributes: dict[str, str]) -> bool:
+    """Whether the person is wanted as a drawn character."""
+    return attributes.get("look") in DRAWN_LOOKS
