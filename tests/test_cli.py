@@ -36,7 +36,13 @@ def test_unusable_command_line(arguments, says, capsys, tmp_path, monkeypatch):
     assert {path.name for path in tmp_path.iterdir()} <= {"store"}
 
 
-@pytest.mark.parametrize("arguments", [["bild"], ["build"], ["talk", "me", "--voices", "x"]])
+@pytest.mark.parametrize("given", [[], ["--selfie", "me.jpg", "--prompt", "a man"], ["--prompt", " "]])
+def test_a_build_is_of_a_photo_or_of_words(given, capsys):
+    assert main(["build", *given]) == 2
+    assert "expected either --selfie PHOTO or --prompt" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["bild"], ["verify"], ["talk", "me", "--voices", "x"]])
 def test_unknown_arguments_exit_with_2(arguments, capsys):
     with pytest.raises(SystemExit) as stop:
         main(arguments)

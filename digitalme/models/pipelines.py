@@ -14,7 +14,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from digitalme.errors import InputError
-from digitalme.training.captions import caption
+from digitalme.text.captions import caption
 
 
 def refine_with_pipeline(

@@ -25,7 +25,7 @@ from digitalme.body.attributes import ATTRIBUTES
 from digitalme.body.people import DRAWN_LOOKS, Person, person_from
 from digitalme.errors import InputError
 from digitalme.models.condition import condition_of
-from digitalme.training.captions import caption
+from digitalme.text.captions import caption
 
 SHARD = 100
 SPLITS = {"train": 0.70, "validation": 0.15, "test": 0.15}

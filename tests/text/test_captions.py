@@ -6,7 +6,7 @@ import numpy as np
 
 from digitalme.body.attributes import ATTRIBUTES
 from digitalme.body.people import random_person
-from digitalme.training.captions import WORDS, caption
+from digitalme.text.captions import WORDS, caption
 
 
 def test_every_value_but_none_can_be_said():

@@ -1,4 +1,3 @@
-# ruff: noqa: E501 (a table of words)
 """What a training picture's caption says: attributes as a sentence, in English and in Chinese."""
 
 from __future__ import annotations
