@@ -7,7 +7,7 @@ VENV := .venv
 READY := $(VENV)/.ready
 TEST_READY := $(VENV)/.ready-test
 
-.PHONY: demo test test-slow lint clean
+.PHONY: demo test test-slow lint viewer clean
 
 demo: $(READY)  ## build the demo into demo/
 	$(VENV)/bin/digitalme demo --out demo
@@ -22,6 +22,9 @@ lint: $(TEST_READY)
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
+
+viewer:  ## build the 3D view and the pages of live and studio (needs npm)
+	cd tools/viewer && npm install --no-audit --no-fund --no-package-lock && npm run check && npm run build
 
 $(READY): pyproject.toml constraints.txt tools/set_up.py
 	@test -n "$(PYTHON)" || { echo "digitalme needs Python 3.11 or 3.12"; exit 1; }

@@ -236,16 +236,47 @@ def export(
         options: How to run.
     """
     from digitalme import product
+    from digitalme.exporters.options import FOR_THE_WEB
 
     found = product.Built.read(built)
     chosen: dict[str, Any] = {"profile": profile, "pose": pose, "triangles": triangles, "texture_size": texture_size}
     chosen |= {"image_format": image_format, "compress": compress, "levels": levels or None}
-    knobs: dict[str, Any] = {"formats": list(to)} | (product.FOR_THE_WEB if web else {})
+    knobs: dict[str, Any] = {"formats": list(to)} | (FOR_THE_WEB if web else {})
     knobs |= {name: value for name, value in chosen.items() if value is not None}
     with _how(options, {"export": knobs}) as how:
         done = product.remake(found, "exports", out or built, how)
     for path in done.load("exports").files:
         _say(str((out or built) / path))
+
+
+def live(
+    built: Positional[Path],
+    port: Annotated[int, arg(metavar="NUMBER")] = 7861,
+    no_browser: bool = False,
+) -> None:
+    """Open a page where a built avatar speaks along with your voice or with text: digitalme live me/
+
+    Args:
+        built: The folder that `build` wrote.
+        port: The port of the page, on this computer only; 0 takes a free one.
+        no_browser: Tell the address, and open no browser.
+    """
+    import tempfile
+
+    from digitalme import product
+    from digitalme.artifacts import Avatar
+    from digitalme.studio.guard import missing, serve
+
+    try:
+        from digitalme.studio.live_app import open_live
+    except ImportError:
+        raise missing() from None
+    found = product.Built.read(built)
+    if "avatar" not in found.keys:
+        raise InputError(f"{built}: this build made no avatar; build again without --until")
+    avatar = found.store.load(found.keys["avatar"], Avatar)
+    with tempfile.TemporaryDirectory() as scratch:
+        serve(open_live(avatar, Path(scratch)), port, not no_browser, _say)
 
 
 def stages(pipeline: str = "default", mermaid: bool = False) -> None:
@@ -392,6 +423,7 @@ COMMANDS: dict[str, Any] = {
     "talk": talk,
     "render": render,
     "export": export,
+    "live": live,
     "stages": stages,
     "show": show,
     "eval": evaluate,

@@ -48,8 +48,6 @@ class Inputs:
 
 PROMPTED = "+prompt"
 """Laid over a pipeline, it takes the person from words."""
-FOR_THE_WEB = {"image_format": "webp", "texture_size": 1024, "compress": "meshopt", "morph_normals": True}
-"""Knobs of the export stage for a GLB that a web page loads."""
 
 
 @dataclass(frozen=True)

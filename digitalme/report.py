@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import tempfile
 from pathlib import Path
 from string import Template
 
@@ -12,8 +13,10 @@ import cv2
 import numpy as np
 
 from digitalme import __version__
-from digitalme.artifacts import Scorecard, Video
+from digitalme.artifacts import Avatar, Performance, Scorecard, Video
+from digitalme.rendering.preview import turntable
 from digitalme.run import Run
+from digitalme.studio import viewer
 
 _WIDEST = 1200
 """Previews are drawn at most this wide, pixels."""
@@ -30,11 +33,35 @@ def write_report(done: Run, path: Path, title: str) -> None:
         pieces.insert(0, _picture(pictures["portrait"][:, : pictures["portrait"].shape[1] // 2], "the photo"))
     if "avatar" in pictures:
         pieces.append(f"<div class=across>{_picture(pictures['avatar'], 'the avatar')}</div>")
+    view = _view(parts["avatar"], parts.get("performance")) if "avatar" in pictures else ""
     stages = "".join(_stage(done, name, picture) for name, picture in pictures.items())
     page = _PAGE.substitute(
-        title=html.escape(title), version=__version__, top="".join(pieces), scores=scores, stages=stages
+        title=html.escape(title), version=__version__, top="".join(pieces), view=view, scores=scores, stages=stages
     )
     path.write_text(page, encoding="utf-8")
+
+
+def _view(avatar: Avatar, performance: Performance | None) -> str:
+    """The avatar to turn and to move; where the view was not built, a video of it that turns."""
+    if not viewer.is_built():
+        data = base64.b64encode(turntable(avatar)).decode()
+        return (
+            f'<section><video autoplay muted loop playsinline src="data:video/mp4;base64,{data}"></video>'
+            f"<p class=facts>{html.escape(viewer.HOW_TO_BUILD)}</p></section>"
+        )
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "avatar.view"
+        viewer.write_view(avatar, path)
+        data = base64.b64encode(path.read_bytes()).decode()
+    about = {"expressions": viewer.EXPRESSIONS, "performance": viewer.view_of(performance) if performance else None}
+    told = json.dumps(about, separators=(",", ":")).replace("<", "\\u003c")
+    script = viewer.static("report.js").replace("</script", "<\\/script")
+    return (
+        f"<style>{viewer.static('viewer.css')}</style>"
+        '<section id=viewer class="split"></section>'
+        f'<script type="application/octet-stream" id=viewer-avatar>{data}</script>'
+        f'<script type="application/json" id=viewer-about>{told}</script><script>{script}</script>'
+    )
 
 
 def _video(video: Video) -> str:
@@ -115,6 +142,7 @@ code { font: .88em ui-monospace, monospace; }
 <h1>$title</h1>
 <p class=soft>Synthetic media, made from a photograph and a voice by digitalme $version.</p>
 <div class=top>$top</div>
+$view
 $scores
 $stages
 </main></body></html>

@@ -26,7 +26,7 @@ ALLOWED = {("digitalme/geometry/fit.py", "body"): "it fits the body model"}
 """Steps over the order, each with its reason."""
 RUNNER = [{"store", "config", "fingerprint"}, {"pipeline"}, {"run"}]
 """The runner knows no stage: it stands on errors, events, paths and the artifacts' names."""
-TOP = {"cli", "progress_bar", "product", "report", "demo", "doctor", "forget", "licenses", "service", "batch"}
+TOP = {"cli", "studio", "progress_bar", "product", "report", "demo", "doctor", "forget", "licenses", "service", "batch"}
 
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 RUNNER_RANK = {name: rank for rank, layer in enumerate(RUNNER) for name in layer}

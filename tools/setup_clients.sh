@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Install the programs that the export tests load avatars with: the Khronos validator, three.js, three-vrm and
-# TalkingHead (npm), Chromium, Godot and assimp (Debian), Blender as a module and usd-core (pip).
+# TalkingHead (npm), the 3D view (npm), Chromium, Godot and assimp (Debian), Blender as a module, usd-core, a web server and Playwright (pip).
 # What cannot be had is named and left out; the tests that need it skip and say so.
 cd "$(dirname "$0")/.." || exit 1
 missing=()
 
+(cd tools/viewer && npm install --no-audit --no-fund --no-package-lock && npm run build) || missing+=("the viewer's npm packages")
 (cd tools/clients && npm install --no-audit --no-fund --no-package-lock) || missing+=("npm packages")
 
 libraries=(libx11-6 libxext6 libxfixes3 libxi6 libxrender1 libxkbcommon0 libsm6 libice6 libgl1 libegl1 libgomp1)
@@ -18,7 +19,8 @@ fi
 
 python=.venv/bin/python
 [ -x "$python" ] || python=python3
-"$python" -m pip install --quiet -c constraints.txt usd-core DracoPy || missing+=("usd-core, DracoPy")
+"$python" -m pip install --quiet -c constraints.txt usd-core DracoPy fastapi httpx playwright \
+    python-multipart uvicorn websockets || missing+=("usd-core, DracoPy, FastAPI, Playwright")
 # Blender as a module brings a gigabyte and is GPL: it lives in a place of its own
 blender=tools/clients/blender-venv
 "$python" -m venv "$blender" && "$blender/bin/python" -m pip install --quiet "bpy>=4.5,<5" "bpy-vrm-format==4.10.2" ||

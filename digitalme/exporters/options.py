@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from digitalme.errors import InputError
 
@@ -77,3 +78,10 @@ def _one_of(what: str, value: str, known: tuple[str, ...]) -> None:
 
 
 DEFAULT = ExportConfig()
+FOR_THE_WEB: dict[str, Any] = {
+    "image_format": "webp",
+    "texture_size": 1024,
+    "compress": "meshopt",
+    "morph_normals": True,
+}
+"""Knobs for a GLB that a web page loads."""

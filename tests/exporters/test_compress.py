@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from skimage.metrics import structural_similarity
 
-from digitalme import product
 from digitalme.artifacts.files import read_png
 from digitalme.errors import InputError, MissingExtraError
 from digitalme.exporters import draco, meshopt
 from digitalme.exporters.glb import read_glb, read_glb_file, to_gltf, write_glb, write_glb_file
-from digitalme.exporters.options import ExportConfig
+from digitalme.exporters.options import FOR_THE_WEB, ExportConfig
 from digitalme.exporters.pose import stand
 from digitalme.exporters.profiles import MIXES, mesh_name, with_speech_morphs
 from digitalme.rendering.pose import Rig
@@ -203,7 +202,7 @@ def test_normals_follow_the_face(avatar, tmp_path):
 def test_a_build_for_the_web(astronaut_avatar, performance, tmp_path):
     """The demo's avatar, hair and clothes and all, with its performance: below 5 MB, valid, and three.js loads it."""
     path = tmp_path / "web.glb"
-    write_glb(astronaut_avatar, performance, path, ExportConfig(**product.FOR_THE_WEB))
+    write_glb(astronaut_avatar, performance, path, ExportConfig(**FOR_THE_WEB))
     assert path.stat().st_size < 5e6
     assert path.stat().st_size < 2.5e6, "2.0 MB were measured"
     (report,) = validate(path)

@@ -1,0 +1,2 @@
+import { dress } from './page'
+dress()
