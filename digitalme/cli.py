@@ -77,7 +77,8 @@ class BuildOptions(Options):
 
 
 def build(
-    selfie: Annotated[Path | None, arg(metavar="PATH")] = None,
+    selfie: tuple[Path, ...] = (),
+    video: Annotated[Path | None, arg(metavar="PATH")] = None,
     prompt: str = "",
     voice: Annotated[Path | None, arg(metavar="PATH")] = None,
     say: str = "",
@@ -89,7 +90,9 @@ def build(
     """Build an avatar and a talking-head video: digitalme build --selfie me.jpg --voice clip.wav
 
     Args:
-        selfie: A photo of one person: JPEG, PNG, HEIC, WebP and others.
+        selfie: A photo of one person: JPEG, PNG, HEIC, WebP and others. Several of the same person, turned to both
+            sides, give a truer head.
+        video: In place of photos: a video of the person turning the head slowly to one side and to the other.
         prompt: Instead of a photo a person in words, English or Chinese: "an old man with a white beard".
         voice: A clip of speech: WAV, MP3, M4A, FLAC, OGG. Without one only the avatar is built.
         say: The words of the clip: the lips then follow them more closely. Without --voice a synthesiser speaks them.
@@ -100,12 +103,14 @@ def build(
     """
     from digitalme import product
 
-    if (selfie is None) == (not prompt.strip()):
-        raise InputError('build: expected either --selfie PHOTO or --prompt "a person in words"')
-    out = out or Path((selfie.stem if selfie else re.sub(r"\W+", "-", prompt).strip("-")[:40]) or "me")
+    if bool(selfie) + bool(video) + bool(prompt.strip()) != 1:
+        raise InputError('build: expected either --selfie PHOTO or --prompt "a person in words" or --video TURN')
+    first = selfie[0] if selfie else None
+    shown = first or video
+    out = out or Path((shown.stem if shown else re.sub(r"\W+", "-", prompt).strip("-")[:40]) or "me")
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out}: is not a folder; choose another with --out")
-    inputs = product.Inputs(selfie, voice, say, prompt=prompt)
+    inputs = product.Inputs(first, voice, say, prompt=prompt, more_selfies=tuple(selfie[1:]), turn=video)
     _build(inputs, out, options, {"encode_photo": {"face": face}} if face is not None else {}, consent)
 
 
@@ -140,10 +145,10 @@ def _build(inputs: Inputs, out: Path, options: BuildOptions, extra: dict, consen
         for stage, knobs in chosen.items()
         if (given := {name: value for name, value in knobs.items() if value is not None})
     }
-    pipeline = options.pipeline
+    pipeline = options.pipeline if options.pipeline != "default" else inputs.pipeline
     if inputs.say and inputs.voice is None:
         extra = {**extra, "speak": {"text": inputs.say}}
-        pipeline = "say" if pipeline == "default" else pipeline
+        pipeline = "say" if pipeline == "default" else f"{pipeline}+say" if options.pipeline == "default" else pipeline
     look, felt = product.wished(inputs.prompt)
     settings = product.merged(product.look_settings(options.look or look), felt, shortcuts, extra, _settings(options))
     with ProgressBar(options.quiet) as bar:
@@ -153,6 +158,9 @@ def _build(inputs: Inputs, out: Path, options: BuildOptions, extra: dict, consen
     for path in sorted(out.iterdir()):
         if path.is_file():
             _say(f"{path}  {path.stat().st_size:,} bytes")
+    if "album" in done.keys:
+        for name, why in done.load("album").left_out:
+            _say(f"left out: {name}: {why}")
     if "scorecard" in done.keys:
         _say_scores(done.load("scorecard"))
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from digitalme.store import DamagedError, Store
-from digitalme.trust.consent import forget_consent
+from digitalme.trust.consent import CONSENT_BYTES, forget_consent
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,11 @@ def forget(store: Store, keys: Iterable[str]) -> Forgotten:
     size = 0
     for key in doomed:
         size += sum(path.stat().st_size for path in store.path(key).rglob("*") if path.is_file())
-        photo = store.path(key) / "photo.bin"
-        if photo.is_file():
+        for photo in store.path(key).rglob("photo.bin"):
             forget_consent(photo.read_bytes(), store.root)
+        for footage in store.path(key).glob("footage.*"):
+            with footage.open("rb") as file:  # its JSON is no record's, and does no harm
+                forget_consent(file.read(CONSENT_BYTES), store.root)
         store.remove(key)
     runs = [folder for folder in store.runs.iterdir() if _tells_of(folder / "run.json", doomed) or _is_broken(folder)]
     for folder in runs:

@@ -12,7 +12,7 @@ import importlib.util
 import inspect
 import types
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -216,7 +216,7 @@ def read_pipeline(name: str) -> Pipeline:
     `[sources]` maps a name to an artifact type; `[stages]` an artifact to the stage that makes it, or to a table of
     the stage and its renames; `[knobs.STAGE]` sets knobs; `outputs` lists the files that a build hands over.
     A stage is a name in digitalme.stages, or `module:function`. `extends` names a pipeline to start from; a source of
-    it that a stage makes here is no source any more.
+    it that a stage makes here, or that no stage takes here, is no source any more.
     """
     base, *layers = name.split("+")
     path = _pipeline_path(base)
@@ -236,7 +236,11 @@ def read_pipeline(name: str) -> Pipeline:
                 f"{path}: source '{source}' is of unknown type '{kind}'{suggestion(kind, artifacts.__all__)}"
             )
         sources[source] = getattr(artifacts, kind)
-    return Pipeline.of(stages, sources, renames, about.get("knobs", {}), about.get("outputs", ()))
+    graph = Pipeline.of(stages, sources, renames, about.get("knobs", {}), about.get("outputs", ()))
+    if not layers and "extends" not in _checked_tables(path):
+        return graph
+    taken = {artifact for node in graph.nodes.values() for artifact in node.takes.values()}
+    return replace(graph, sources={name: kind for name, kind in sources.items() if name in taken})
 
 
 def _pipeline_path(name: str) -> Path:

@@ -24,7 +24,7 @@ from digitalme.paths import config as config_path
 from digitalme.pipeline import Pipeline, read_pipeline
 from digitalme.run import Given, Run, run
 from digitalme.store import Store, default_root
-from digitalme.trust.consent import Consent, consent_for
+from digitalme.trust.consent import CONSENT_BYTES, Consent, consent_for
 
 LARGEST_PHOTO = 100 * 2**20
 LARGEST_VIDEO = 2**31
@@ -44,6 +44,19 @@ class Inputs:
     """A video whose face is followed; it is the voice too, where none is given."""
     prompt: str = ""
     """A person in words, instead of a selfie."""
+    more_selfies: tuple[Path, ...] = ()
+    """Further photos of the same person."""
+    turn: Path | None = None
+    """A video of the head turning, in place of photos."""
+
+    def __post_init__(self) -> None:
+        if self.selfie is not None and self.turn is not None:
+            raise InputError("--selfie and --video were both given; expected one of them")
+
+    @property
+    def pipeline(self) -> str:
+        """The pipeline that takes these."""
+        return "video" if self.turn is not None else "photos" if self.more_selfies else "default"
 
 
 PROMPTED = "+prompt"
@@ -159,11 +172,16 @@ def check_source(path: Path, what: str, largest: int) -> None:
 
 def sources_of(inputs: Inputs) -> dict[str, Any]:
     """The pipeline's sources, from the files that the user gave."""
-    from digitalme.artifacts import Footage, Photo, Text
+    from digitalme.artifacts import Footage, Photo, Photos, Text
 
     given: dict[str, Any] = {}
     if inputs.selfie is not None:
-        given["photo"] = Photo(read_source(inputs.selfie, "photo", LARGEST_PHOTO), inputs.selfie.name)
+        paths = (inputs.selfie, *inputs.more_selfies)
+        pictures = tuple(Photo(read_source(path, "photo", LARGEST_PHOTO), path.name) for path in paths)
+        given |= {"photos": Photos(pictures)} if inputs.more_selfies else {"photo": pictures[0]}
+    if inputs.turn is not None:
+        check_source(inputs.turn, "video", LARGEST_VIDEO)
+        given["turn"] = Footage(inputs.turn, inputs.turn.name)
     if inputs.drive is not None:
         check_source(inputs.drive, "--drive", LARGEST_VIDEO)
         given["footage"] = Footage(inputs.drive, inputs.drive.name)
@@ -187,8 +205,21 @@ def _known(given: Mapping[str, Any], pipeline: Pipeline) -> dict[str, Any]:
     return {name: value for name, value in given.items() if name in pipeline.sources or name in pipeline.nodes}
 
 
+def _shown_by(given: Mapping[str, Any]) -> bytes:
+    """What stands for the person in a record of consent: the photo, the first photo, or the beginning of the video.
+    Empty where the person comes from words."""
+    if "photos" in given:
+        return given["photos"].pictures[0].data
+    if "turn" in given:
+        with given["turn"].path.open("rb") as file:
+            return file.read(CONSENT_BYTES)
+    return given["photo"].data if "photo" in given else b""
+
+
 def build(inputs: Inputs, out: Path, how: How) -> Run:
-    """From a photo and a voice to everything that the pipeline hands over, in the folder `out`."""
+    """From photos, or a video, and a voice to everything that the pipeline hands over, in the folder `out`."""
+    if how.pipeline == "default":
+        how = replace(how, pipeline=inputs.pipeline)
     if inputs.drive is not None and not how.pipeline.endswith(DRIVEN):
         how = replace(how, pipeline=how.pipeline + DRIVEN)
     if inputs.prompt.strip() and PROMPTED not in how.pipeline:
@@ -197,7 +228,8 @@ def build(inputs: Inputs, out: Path, how: How) -> Run:
         given = sources_of(inputs)
         pipeline, store = read_pipeline(how.pipeline), Store(how.store or default_root())
         given = _known(given, pipeline)
-        consent = consent_for(given["photo"].data, how.consent, store.root, how.ask) if "photo" in given else None
+        shown = _shown_by(given)
+        consent = consent_for(shown, how.consent, store.root, how.ask) if shown else None
         if consent is not None and any(node.stage.name == "export" for node in pipeline.nodes.values()):
             how = replace(how, settings=merged({"export": {"consent": consent.digest}}, how.settings))
         configs = pipeline.configs(how.settings)

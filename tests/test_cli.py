@@ -17,6 +17,9 @@ def said(capsys) -> str:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        (["build", "--video", "none.mp4"], "digitalme: video none.mp4: no such file"),
+        (["build", "--selfie", "a.jpg", "b.jpg"], "digitalme: photo a.jpg: no such file"),
+        (["build", "--selfie", "a.jpg", "--video", "b.mp4"], "digitalme: build: expected either --selfie PHOTO or"),
         (["build", "--selfie", "none.jpg"], "digitalme: photo none.jpg: no such file"),
         (["talk", "nowhere", "--voice", "v.wav"], "digitalme: nowhere: not a folder that `digitalme build` wrote"),
         (["build", "--selfie", "x.jpg", "--look", "photos"], "digitalme: no look 'photos'; did you mean 'photo'?"),

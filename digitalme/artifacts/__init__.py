@@ -3,6 +3,7 @@
 Files only: PNG, WAV, GLB, MP4, JSON, NPZ without pickle. preview() returns a picture (h, w, 3) uint8 for the report.
 """
 
+from digitalme.artifacts.album import Album, Photos, Shown
 from digitalme.artifacts.avatar import Avatar, AvatarMesh, Clip, Material, Morph, Skeleton
 from digitalme.artifacts.description import Description, Sentence, Text
 from digitalme.artifacts.draft import Draft
@@ -16,7 +17,7 @@ from digitalme.artifacts.speech import Speech, TimedLabel, Voice
 from digitalme.artifacts.video import Frames, Video
 
 __all__ = [
-    "Avatar", "AvatarMesh", "Camera", "Clip", "Description", "Draft", "Exports", "Footage", "Frames", "Likeness",
-    "Material", "Morph", "Performance", "Photo", "Portrait", "Scorecard", "Sentence", "Skeleton", "Speech", "Text",
-    "TimedLabel", "Video", "Voice",
+    "Album", "Avatar", "AvatarMesh", "Camera", "Clip", "Description", "Draft", "Exports", "Footage", "Frames",
+    "Likeness", "Material", "Morph", "Performance", "Photo", "Photos", "Portrait", "Scorecard", "Sentence", "Shown",
+    "Skeleton", "Speech", "Text", "TimedLabel", "Video", "Voice",
 ]  # fmt: skip

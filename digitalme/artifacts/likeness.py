@@ -85,15 +85,23 @@ class Likeness:
     """Tangent-space normals of pores and lines, +Y up (OpenGL), same layout as `albedo`."""
     coverage: UInt8[np.ndarray, "t t"]
     """How much of each texel the photo showed."""
+    relief: Float32[np.ndarray, "vertices 3"] | None = None
+    """Identity beyond `shape`, metres, where several pictures told it; None: none."""
+    cameras: tuple[Camera, ...] = ()
+    """The cameras of an album's portraits, in its order; the head stays at the body model's place for each."""
 
     def save(self, folder: Path) -> None:
         for name in ("albedo", "normal_map", "coverage"):
             write_png(folder / f"{name}.png", getattr(self, name))
         np.savez_compressed(folder / "residual.npz", residual=self.residual)
-        about = {
+        if self.relief is not None:
+            np.savez_compressed(folder / "relief.npz", relief=self.relief)
+        about: dict[str, Any] = {
             "shape": self.shape, "expression": self.expression, "camera": asdict(self.camera),
             "rms_mm": self.rms_mm, "head_uv_box": self.head_uv_box,
         }  # fmt: skip
+        if self.cameras:
+            about["cameras"] = [asdict(camera) for camera in self.cameras]
         write_json(folder / "likeness.json", about)
 
     @classmethod
@@ -101,6 +109,10 @@ class Likeness:
         about = read_json(folder / "likeness.json")
         about["camera"] = Camera.from_dict(about["camera"])
         about["head_uv_box"] = tuple(about["head_uv_box"])
+        about["cameras"] = tuple(Camera.from_dict(camera) for camera in about.get("cameras", ()))
+        if (folder / "relief.npz").is_file():
+            with np.load(folder / "relief.npz") as data:
+                about["relief"] = data["relief"]
         maps: dict[str, Any] = {n: read_png(folder / f"{n}.png") for n in ("albedo", "normal_map", "coverage")}
         with np.load(folder / "residual.npz") as data:
             return cls(residual=data["residual"], **maps, **about)

@@ -23,6 +23,8 @@ def neutral_vertices(likeness: Likeness) -> Float[np.ndarray, "vertices 3"]:
     """Bind-pose vertices of the person without expression, world frame, metres."""
     body = load_body()
     vertices = body.vertices(likeness.shape)
+    if likeness.relief is not None:
+        vertices = vertices + likeness.relief
     return vertices + lasting_residual(vertices, np.asarray(likeness.residual, np.float64))
 
 

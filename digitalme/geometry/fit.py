@@ -38,6 +38,9 @@ EYE_SPAN = 0.090
 NOISE = 0.0015
 """Landmark noise that residuals are measured in, metres on the face."""
 IRIS_WEIGHT = 0.5
+RIGID = {"eye_left": marks.EYE_LEFT, "eye_right": marks.EYE_RIGHT, "teeth_upper": (13, 82, 312),
+         "teeth_lower": (14, 87, 317), "tongue": (14, 87, 317)}  # fmt: skip
+"""Parts that move as a piece, and the landmarks that they go along with."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +57,15 @@ class FittedHead:
     """Displacement in the picture's plane that brings the landmarks onto the photo's, metres."""
     rms_mm: float
     """Distance of the trusted landmarks from the photo's before the residual, at the fitted head's scale."""
+    relief: Float32[np.ndarray, "vertices 3"] | None = None
+    """Identity beyond the model's shapes, metres; None: none."""
 
     def vertices(self, with_expression: bool = True, with_residual: bool = True) -> Float[np.ndarray, "vertices 3"]:
         """Vertices of the body model, world frame, metres."""
         weights = self.shape | (self.expression if with_expression else {})
         vertices = load_body().vertices(weights)
+        if self.relief is not None:
+            vertices = vertices + self.relief
         return vertices + self.residual if with_residual else vertices
 
 
@@ -144,6 +151,22 @@ def _linear_head() -> _LinearHead:
         weight=np.r_[table.trusted.astype(float), IRIS_WEIGHT, IRIS_WEIGHT],
         precision=precision,
     )
+
+
+@dataclass(frozen=True)
+class ShapePrior:
+    """What the fit holds likely of identity and expression: a Gaussian about the mean face at rest."""
+
+    names: tuple[str, ...]
+    identities: int
+    """The first so many names are identity, the others actions."""
+    precision: Float[np.ndarray, "names names"]
+
+
+def shape_prior() -> ShapePrior:
+    """The prior of the fit, for those who go on from it."""
+    head = _linear_head()
+    return ShapePrior(head.names, head.identities, head.precision)
 
 
 def iris_vertices(side: str) -> np.ndarray:
@@ -331,13 +354,39 @@ def _finished(view: _View, identity: np.ndarray) -> FittedHead:
     expression = {name: float(v) for name, v in zip(names[n:], view.expression, strict=True) if v > 1e-3}
     move = view.translation - view.rotation @ body.head_center.astype(float)
     camera = Camera(view.focal, view.width, view.height, np.c_[view.rotation, move])
-    vertices = body.vertices(shape | expression)
+    return laid_onto_seen(view.seen[: marks.COUNT], shape, expression, camera, None)
+
+
+def laid_onto(
+    portrait: Portrait,
+    shape: dict[str, float],
+    expression: dict[str, float],
+    camera: Camera,
+    relief: Float[np.ndarray, "vertices 3"] | None,
+) -> FittedHead:
+    """A head that was fitted otherwise, with the residual that lays it onto a portrait's landmarks."""
+    seen = portrait.landmarks[: marks.COUNT, :2].astype(np.float64)
+    return laid_onto_seen(seen, shape, expression, camera, relief)
+
+
+def laid_onto_seen(
+    spots: Float[np.ndarray, "468 2"],
+    shape: dict[str, float],
+    expression: dict[str, float],
+    camera: Camera,
+    relief: Float[np.ndarray, "vertices 3"] | None,
+) -> FittedHead:
+    """The same from the landmarks' places in the picture."""
+    vertices = load_body().vertices(shape | expression)
+    if relief is not None:
+        vertices = vertices + relief
     points = camera.project(landmark_points(vertices))
-    seen = view.seen[: marks.COUNT] - landmark_drift(view.rotation) * view.focal / points[:, 2:]
-    away = np.linalg.norm(points[:, :2] - seen, axis=1) * points[:, 2] / view.focal
+    seen = spots - landmark_drift(camera.camera_from_world[:, :3]) * camera.focal_px / points[:, 2:]
+    away = np.linalg.norm(points[:, :2] - seen, axis=1) * points[:, 2] / camera.focal_px
     rms = float(np.sqrt((away[landmark_table().trusted] ** 2).mean()) * 1000)
     residual = _residual(vertices, camera, seen)
-    return FittedHead(shape, expression, camera, residual.astype(np.float32), rms)
+    relief = None if relief is None else relief.astype(np.float32)
+    return FittedHead(shape, expression, camera, residual.astype(np.float32), rms, relief)
 
 
 def _residual(vertices: np.ndarray, camera: Camera, seen: np.ndarray) -> np.ndarray:
@@ -365,8 +414,6 @@ def _residual(vertices: np.ndarray, camera: Camera, seen: np.ndarray) -> np.ndar
         warp = RBFInterpolator(points[used] * 1000, lift[used] * 1000, smoothing=0.3, kernel="linear")
         moved[these] = warp(vertices[these] * 1000) / 1000 * fade[these, None]
     # what is rigid or hidden goes along as a piece
-    rigid = {"eye_left": marks.EYE_LEFT, "eye_right": marks.EYE_RIGHT, "teeth_upper": (13, 82, 312),
-             "teeth_lower": (14, 87, 317), "tongue": (14, 87, 317)}  # fmt: skip
-    for part, indices in rigid.items():
+    for part, indices in RIGID.items():
         moved[body.parts[part].vertex_ids] = lift[list(indices)].mean(0)
     return moved

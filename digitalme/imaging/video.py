@@ -66,6 +66,47 @@ def read_video(path: Path) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
             yield frame.to_ndarray(format="rgb24")
 
 
+def video_seconds(path: Path) -> float:
+    """How long a video is, by its container."""
+    with _open(path) as container:
+        stream = container.streams.video[0]
+        if container.duration:
+            return float(container.duration / av.time_base)
+        return float((stream.duration or 0) * (stream.time_base or 0)) or 1.0
+
+
+def read_video_at(path: Path, step: float) -> Iterator[tuple[float, UInt8[np.ndarray, "h w 3"]]]:
+    """(seconds, picture) of a video's frames, at least `step` seconds apart, upright, from the start."""
+    after = -1e-6
+    with _open(path) as container:
+        for frame in container.decode(video=0):
+            when = float(frame.time or 0.0)
+            if when >= after:
+                after = max(after, 0.0) + step if after >= 0 else when + step
+                yield when, _upright(frame)
+
+
+def pictures_at(path: Path, times: list[float]) -> Iterator[tuple[float, UInt8[np.ndarray, "h w 3"]]]:
+    """(seconds, picture) at the given times, ascending; one pass through the video."""
+    wanted = iter(times)
+    target = next(wanted, None)
+    with _open(path) as container:
+        for frame in container.decode(video=0):
+            if target is None:
+                return
+            when = float(frame.time or 0.0)
+            if when >= target - 1e-6:
+                yield when, _upright(frame)
+                target = next(wanted, None)
+
+
+def _upright(frame: av.VideoFrame) -> UInt8[np.ndarray, "h w 3"]:
+    """The picture, turned as a phone's file says."""
+    picture = frame.to_ndarray(format="rgb24")
+    quarters = round(getattr(frame, "rotation", 0) / 90) % 4
+    return np.ascontiguousarray(np.rot90(picture, quarters)) if quarters else picture
+
+
 def _open(path: Path) -> av.container.InputContainer:
     try:
         container = av.open(str(path))

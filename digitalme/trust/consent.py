@@ -22,6 +22,10 @@ Who is it, and what did they agree to? (For example: "It is me, for my own use."
 """
 
 
+CONSENT_BYTES = 2**20
+"""So much of a video's beginning stands for it in a record."""
+
+
 @dataclass(frozen=True)
 class Consent:
     """What was said about a photo's person. `subject` and `signed` come from a JSON record, where one was given."""

@@ -238,6 +238,8 @@ def look_at(portrait: Portrait, likeness: Likeness, size: int) -> View:
         camera, focal_px=camera.focal_px * scale, width=n, height=n, center_px=((cx - x0) * scale, (cy - y0) * scale)
     )
     vertices = body.vertices({**likeness.shape, **likeness.expression}) + likeness.residual
+    if likeness.relief is not None:
+        vertices = vertices + likeness.relief
     marks = ((points - [x0, y0]) * scale).astype(np.float32)
     inner_face = polygon(marks[list(lm.OVAL)], (n, n), -0.08 * float(face) * scale).astype(np.float32)
     return View(
