@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from digitalme.artifacts import Avatar, Draft, Likeness, Portrait
+from digitalme.body.actions import settled_actions
 from digitalme.body.character import base_avatar
 from digitalme.body.eyes import WHITE, with_eyes
 from digitalme.body.garment import OUTFITS, dress
@@ -108,7 +109,8 @@ def _lifelike(
     if portrait.traits.get("glasses", 0.0) > 0.5:
         eyes = np.stack([vertices[model.parts[f"eye_{side}"].vertex_ids].mean(0) for side in ("left", "right")])
         hair += glasses_of_kind(traits.glasses, vertices, eyes) if traits.glasses else [glasses_mesh(vertices, eyes)]
-    avatar = with_eyes(reshape(avatar, vertices), portrait.iris_color, eye_white(portrait) or WHITE)
+    avatar = reshape(avatar, vertices, settled_actions(vertices, model))
+    avatar = with_eyes(avatar, portrait.iris_color, eye_white(portrait) or WHITE)
     avatar = with_mouth(avatar, enamel(portrait) or ENAMEL)
     avatar = dress(avatar, vertices, config.outfit, cloth)
     about = avatar.about | {"hair_style": style}

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from scipy.spatial import cKDTree
 
 from digitalme.artifacts.avatar import Avatar, AvatarMesh, Material, Skeleton
+from digitalme.body.actions import settled_actions
 from digitalme.body.character import JOINT_NAMES, base_avatar
 from digitalme.body.garment import keep_faces
 from digitalme.body.landmarks import landmark_points
@@ -185,6 +186,8 @@ class Bend:
             offset = bent[inside] - bent[lips].mean(0)  # or it would come through the small chin
             deep = smoothstep(0.0, 0.012, np.linalg.norm(offset, axis=1))[:, None]
             bent[inside] -= deep * s * offset * np.array([0.25, 0.5, 0.1])
+            tongue = self.model.parts["tongue"].vertex_ids
+            bent[tongue] -= s * ((bent[tongue] - bent[lips].mean(0)) * np.array([0.30, 0.30, 0.15]) + [0, 0, 0.004])
             bent[self.model.parts["teeth_upper"].vertex_ids, 1] += 0.0032 * s  # a drawing shows their edge only
             for ids, lids, share in self._lashes:
                 stand = bent[ids] - bent[lids]
@@ -211,10 +214,9 @@ class Bend:
         return self.body(self.face(points))
 
 
-def moe_actions(model: BodyModel, intensity: float) -> dict[str, np.ndarray]:
-    """Displacements of the 52 actions; a blink also takes back what opens its eye wide."""
-    names = model.names("action")
-    actions = dict(zip(names, model.displacements(names), strict=True))
+def moe_actions(rest: np.ndarray, model: BodyModel, intensity: float) -> dict[str, np.ndarray]:
+    """Displacements of the 52 actions on these rest vertices; a blink also takes back what opens its eye wide."""
+    actions = settled_actions(rest, model)
     for name, gain in _EXAGGERATION.items():
         actions[name] = actions[name] * (1 + (gain - 1) * intensity)
     for side in ("left", "right"):
@@ -230,6 +232,7 @@ def bend_actions(actions: Mapping[str, np.ndarray], bend: Bend) -> dict[str, np.
     bent = bend(bend.rest)
     mouth = landmark_points(bend.rest)[[13, 14], 1].mean()
     calm = 1 - 0.5 * bend.style.intensity * smoothstep(mouth, mouth + 0.035, bend.rest[:, 1])[:, None]
+    calm[bend.model.parts["tongue"].vertex_ids] = 1 - 0.4 * bend.style.intensity  # it has a small chin to stay above
     return {
         name: bend(bend.rest + move) - bent if name.startswith(("eye", "brow")) else move * calm
         for name, move in actions.items()
@@ -253,7 +256,7 @@ def moe_avatar(
     bent = bend(rest)
     for side in ("Left", "Right"):
         bent += _SMILE * style.intensity * model.displacement(f"mouthSmile{side}")
-    avatar = reshape(avatar, bent, bend_actions(moe_actions(model, style.intensity), bend))
+    avatar = reshape(avatar, bent, bend_actions(moe_actions(rest, model, style.intensity), bend))
 
     head = avatar.mesh("head")
     chin = landmark_points(bent)[152]

@@ -13,13 +13,14 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from digitalme.artifacts.avatar import Avatar
+from digitalme.body.actions import Lips
 from digitalme.body.model import BodyModel, load_body
 from digitalme.imaging.drawing import smoothstep, to_rgba
 
 _PLACES = {  # part -> (up, forward), metres relative to the template's place under the lips
     "teeth_upper": (-0.0030, 0.0005),
     "teeth_lower": (-0.0045, -0.0020),
-    "tongue": (-0.0115, -0.0110),
+    "tongue": (-0.0108, -0.0105),
 }
 _ARCH_RADIUS = 0.036
 _UPPER_LENGTH = 1.15
@@ -29,7 +30,7 @@ ENAMEL = (0.95, 0.92, 0.86)
 
 def inner_lip_vertices(model: BodyModel) -> np.ndarray:
     """Vertices where the lips turn into the mouth: shared by the head and the mouth cavity."""
-    return np.intersect1d(model.parts["head"].faces, model.parts["mouth_cavity"].faces)
+    return Lips(model).rim
 
 
 def settle_mouth(vertices: Float[np.ndarray, "vertices 3"], model: BodyModel) -> Float[np.ndarray, "vertices 3"]:
@@ -37,10 +38,11 @@ def settle_mouth(vertices: Float[np.ndarray, "vertices 3"], model: BodyModel) ->
     settled = np.array(vertices, np.float64)
     lips = inner_lip_vertices(model)
     here, there = settled[lips].mean(0), model.template[lips].mean(0)
-    widening = 0.94 * np.clip(np.ptp(settled[lips, 0]) / np.ptp(model.template[lips, 0]), 0.80, 1.08)
+    width = np.clip(np.ptp(settled[lips, 0]) / np.ptp(model.template[lips, 0]), 0.80, 1.08)
+    small = np.clip(width, 0.80, 1) ** 0.75  # a child's jaw has no room for grown teeth
     for part, (up, forward) in _PLACES.items():
         ids = model.parts[part].vertex_ids
-        place = (model.template[ids] - there) * np.array([widening, 1, 1])
+        place = (model.template[ids] - there) * np.array([0.94 * width, small, small])
         if part == "teeth_upper":
             place[:, 1] = place[:, 1].max() - _UPPER_LENGTH * (place[:, 1].max() - place[:, 1])
         settled[ids] = place + here + np.array([0, up, forward])
@@ -49,7 +51,7 @@ def settle_mouth(vertices: Float[np.ndarray, "vertices 3"], model: BodyModel) ->
     near = np.exp(-(((settled[skin] - here) / np.array([0.022, 0.007, 0.03])) ** 2).sum(1))
     lower = np.clip((-model.displacement("jawOpen")[skin, 1] - 0.004) / 0.004, 0, 1)
     settled[skin, 1] += near * (0.0018 * lower - 0.0010 * (1 - lower))
-    return settled
+    return settled + Lips(model).closing(settled)
 
 
 def paint_teeth(
@@ -71,10 +73,16 @@ def paint_teeth(
     return to_rgba(picture * depth[None, :, None])
 
 
-def paint_depth(front: tuple[float, float, float], back: tuple[float, float, float], rows: int = 64) -> np.ndarray:
-    """A gradient (rows, 4, 4): row 0 is at the lips, the last row 60 mm behind them."""
+def paint_depth(
+    front: tuple[float, float, float],
+    back: tuple[float, float, float],
+    start: float = 0.004,
+    fade: float = 0.016,
+    rows: int = 64,
+) -> np.ndarray:
+    """A gradient (rows, 4, 4): row 0 is at the lips, the last row 60 mm behind them; `start` metres in it darkens."""
     behind = (np.arange(rows) + 0.5) / rows * 0.06
-    share = np.exp(-np.clip(behind - 0.004, 0, None) / 0.016)[:, None, None]
+    share = np.exp(-np.clip(behind - start, 0, None) / fade)[:, None, None]
     return np.repeat(to_rgba(np.array(front) * share + np.array(back) * (1 - share)), 4, 1)
 
 
@@ -107,7 +115,7 @@ def with_mouth(avatar: Avatar, enamel: tuple[float, float, float] = ENAMEL) -> A
         meshes.append(mesh)
     textures = {
         "teeth": cv2.GaussianBlur(paint_teeth(enamel), (0, 0), 0.7),
-        "mouth": paint_depth((0.34, 0.11, 0.10), (0.035, 0.01, 0.01)),
-        "tongue": paint_depth((0.60, 0.28, 0.27), (0.10, 0.03, 0.03)),
+        "mouth": paint_depth((0.46, 0.19, 0.17), (0.07, 0.02, 0.02), fade=0.020),
+        "tongue": paint_depth((0.74, 0.42, 0.42), (0.22, 0.08, 0.08), start=0.026, fade=0.030),
     }
     return replace(avatar, meshes=tuple(meshes), textures=avatar.textures | textures)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from digitalme.artifacts import Avatar, Camera, Likeness, Portrait
+from digitalme.body.actions import settled_actions
 from digitalme.body.character import HEAD_UV_BOX, base_avatar
 from digitalme.body.eyes import with_eyes
 from digitalme.body.hair_cards import card_meshes
@@ -60,7 +61,8 @@ def both(**weights: float) -> dict[str, float]:
 def bare_avatar(shape: dict[str, float]) -> Avatar:
     """Bald and bare, with eyes and mouth as groomed."""
     model = load_body()
-    avatar = reshape(base_avatar(shape), settle_mouth(model.vertices(shape), model))
+    vertices = settle_mouth(model.vertices(shape), model)
+    avatar = reshape(base_avatar(shape), vertices, settled_actions(vertices, model))
     return with_mouth(with_eyes(avatar, IRIS))
 
 
