@@ -8,8 +8,9 @@ import numpy as np
 
 from digitalme.artifacts import Avatar, Draft, Likeness, Portrait
 from digitalme.body.actions import settled_actions
+from digitalme.body.beard import BEARD_STYLES, beard_meshes, beard_style
 from digitalme.body.character import base_avatar
-from digitalme.body.eyes import WHITE, with_eyes
+from digitalme.body.eyes import WHITE, awake_lids, lash_color, with_eyes
 from digitalme.body.garment import OUTFITS, dress
 from digitalme.body.glasses import glasses_mesh, glasses_of_kind
 from digitalme.body.hair_cards import HAIR_STYLES, card_meshes, paint_cap, paint_curls
@@ -29,6 +30,7 @@ from digitalme.errors import InputError
 from digitalme.imaging.shades import enamel, eye_white
 
 Rgb = tuple[float, float, float]
+_DRAWN_BEARD = {"none": 0.0, "stubble": 0.0, "moustache": 0.6, "goatee": 0.7, "short": 0.8, "full": 1.0}
 LOOKS = ("studio", "photo", "moe")
 
 
@@ -40,6 +42,8 @@ class GroomConfig:
     """"studio" and "photo" keep the person as they are; "moe" makes a drawn, cute character of them."""
     hair: str = "auto"
     """"photo" (a shell that shows the photo's hair), strand cards (short, bob, long, ...), "bald", or "auto"."""
+    beard: str = "auto"
+    """none, stubble, moustache, goatee, short, full, or "auto": what the photo shows."""
     outfit: str = "tshirt"
     """tshirt, hoodie, dress, skirt or none; coloured from the photo."""
     intensity: float = 1.0
@@ -56,16 +60,21 @@ def groom(portrait: Portrait, likeness: Likeness, config: GroomConfig, draft: Dr
     What a `draft` says of the person goes over what the portrait shows.
     """
     _check("hair", config.hair, ("auto", "photo", *HAIR_STYLES))
+    _check("beard", config.beard, ("auto", *BEARD_STYLES))
     _check("outfit", config.outfit, tuple(OUTFITS))
     _check("look", config.look, LOOKS)
     if not 0 <= config.intensity <= 1 or not 0.3 <= config.body <= 1:
         raise InputError(f"expected intensity in 0..1 and body in 0.3..1; got {config.intensity} and {config.body}")
     traits = hair_traits(portrait)
     cloth = cloth_colors(portrait)
+    beard = beard_style(portrait)
     if draft is not None:
         portrait, traits = _described(portrait, draft), _styled(traits, draft)
         cloth = cloth | {"top": draft.cloth_color}
-    avatar = (_drawn if config.look == "moe" else _lifelike)(portrait, likeness, config, traits, cloth)
+        beard = draft.attributes["beard"], draft.hair_color
+    if config.beard != "auto":
+        beard = config.beard, beard[1]
+    avatar = (_drawn if config.look == "moe" else _lifelike)(portrait, likeness, config, traits, cloth, beard)
     about = avatar.about | {
         "hair": _floats(portrait.hair_color), "iris": _floats(portrait.iris_color), "outfit": config.outfit,
     }  # fmt: skip
@@ -90,14 +99,15 @@ def _styled(traits: HairTraits, draft: Draft) -> HairTraits:
 
 
 def _lifelike(
-    portrait: Portrait, likeness: Likeness, config: GroomConfig, traits: HairTraits, cloth: dict[str, Rgb]
-) -> Avatar:
+    portrait: Portrait, likeness: Likeness, config: GroomConfig, traits: HairTraits, cloth: dict[str, Rgb],
+    beard: tuple[str, Rgb],
+) -> Avatar:  # fmt: skip
     model = load_body()
     avatar = base_avatar(
         likeness.shape, head_albedo=likeness.albedo, head_normal_map=likeness.normal_map,
         head_uv_box=likeness.head_uv_box,
     )  # fmt: skip
-    vertices = settle_mouth(neutral_vertices(likeness), model)
+    vertices = awake_lids(settle_mouth(neutral_vertices(likeness), model), model)
     style = traits.style if config.hair == "auto" else config.hair
     scalp = build_scalp(vertices, model)
     if style == "photo":
@@ -110,22 +120,26 @@ def _lifelike(
         eyes = np.stack([vertices[model.parts[f"eye_{side}"].vertex_ids].mean(0) for side in ("left", "right")])
         hair += glasses_of_kind(traits.glasses, vertices, eyes) if traits.glasses else [glasses_mesh(vertices, eyes)]
     avatar = reshape(avatar, vertices, settled_actions(vertices, model))
-    avatar = with_eyes(avatar, portrait.iris_color, eye_white(portrait) or WHITE)
+    lash = lash_color(portrait.brow_color)
+    avatar = with_eyes(avatar, portrait.iris_color, eye_white(portrait) or WHITE, lash)
     avatar = with_mouth(avatar, enamel(portrait) or ENAMEL)
+    grown, painted = beard_meshes(avatar.mesh("head"), vertices, beard[0], beard[1])
+    hair, textures = hair + grown, textures | painted
     avatar = dress(avatar, vertices, config.outfit, cloth)
-    about = avatar.about | {"hair_style": style}
+    about = avatar.about | {"hair_style": style, "beard": beard[0]}
     return replace(avatar, meshes=avatar.meshes + tuple(hair), textures=avatar.textures | textures, about=about)
 
 
 def _drawn(
-    portrait: Portrait, likeness: Likeness, config: GroomConfig, traits: HairTraits, cloth: dict[str, Rgb]
-) -> Avatar:
+    portrait: Portrait, likeness: Likeness, config: GroomConfig, traits: HairTraits, cloth: dict[str, Rgb],
+    beard: tuple[str, Rgb],
+) -> Avatar:  # fmt: skip
     model = load_body()
     colors = MoeColors(portrait.skin_color, portrait.hair_color, portrait.iris_color, portrait.brow_color)
     cut = traits.cut if config.hair in ("auto", "photo") else config.hair
     bangs = traits.bangs or (cut == "short" and traits.fringe > 0.2)
     style = MoeStyle(config.intensity, config.body, crown=0.020 if bangs else 0.010)
-    avatar, vertices, bend = moe_avatar(likeness.shape, colors, style, portrait.traits.get("beard", 0.0))
+    avatar, vertices, bend = moe_avatar(likeness.shape, colors, style, _DRAWN_BEARD[beard[0]])
     scalp = build_scalp(vertices, model)
     brows = landmark_points(vertices)[[105, 334], 1].mean() - scalp.center[1]
     hair = moe_hair(scalp, cut, bangs, brows, drawn_hair(portrait.hair_color))
@@ -137,9 +151,9 @@ def _drawn(
         else:
             hair.append(glasses_mesh(vertices, eyes, (0.027 * grow, 0.0215 * grow), 0.0013 * grow))
     cloth = {part: _floats(drawn_cloth(color)) for part, color in cloth.items()}
-    avatar = dress(avatar, vertices, config.outfit, cloth, hide=0.003, ease=0.6 + 0.4 * config.body)
+    avatar = dress(avatar, vertices, config.outfit, cloth, hide=0.003, ease=0.6 + 0.4 * config.body, folds=False)
     textures = avatar.textures | {"hair": paint_moe_hair(drawn_hair(portrait.hair_color))}
-    about = avatar.about | {"hair_style": cut}
+    about = avatar.about | {"hair_style": cut, "beard": beard[0]}
     return replace(avatar, meshes=avatar.meshes + tuple(hair), textures=textures, about=about)
 
 

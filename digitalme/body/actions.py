@@ -24,6 +24,8 @@ _TONGUE_OUT = 0.036
 _OVERLAP = 0.0004
 _LID = 0.0007
 """Metres that a lid's skin keeps off the eyeball."""
+_SUNK = 0.0013
+"""Metres that its rolled-in margin may lie inside it; brought out all the way, shut lids would show their lining."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,6 @@ def _lids_off_ball(vertices: np.ndarray, action: np.ndarray, model: BodyModel, s
         share = 1 / (near + 1e-4)
         radius = (reach[which] * share).sum(1) / share.sum(1)
         # the margin that lies rolled in on the ball at rest may stay there, though not deep
-        keep = np.where(rolled > radius, radius + _LID, np.maximum(rolled, radius - 0.0002))
+        keep = np.where(rolled > radius, radius + _LID, np.maximum(rolled, radius - _SUNK))
         missing[ids] += unit * (np.clip(keep - distance, 0, 0.004) / weight)[:, None]
     return missing

@@ -1,4 +1,5 @@
-"""Eyes of a person: an iris painted in the colour that the photo showed, at its real size, and fine lashes.
+"""Eyes of a person: an iris painted in the colour that the photo showed, at its real size; lids with a lash line and a
+crease, a rest opening that is awake, and fine lashes.
 
 Eye textures are discs as `digitalme.body.character` lays them out: the middle is the gaze axis, the rim 90 degrees off.
 """
@@ -10,9 +11,11 @@ from dataclasses import replace
 import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
+from scipy.spatial import cKDTree
 
-from digitalme.artifacts.avatar import Avatar, AvatarMesh
-from digitalme.body.model import load_body
+from digitalme.artifacts.avatar import Avatar, AvatarMesh, Morph
+from digitalme.body.model import BodyModel, load_body
+from digitalme.geometry.uv_map import spread_over_uvs
 from digitalme.imaging.drawing import smoothstep
 
 IRIS_RADIUS = 0.0058
@@ -20,6 +23,29 @@ IRIS_RADIUS = 0.0058
 
 
 WHITE = (0.93, 0.92, 0.91)
+LASH = (0.11, 0.07, 0.055)
+AWAKE = 0.0042
+"""Metres that the upper lid's edge stands over the pupil in a neutral face, at least: it covers a quarter of the upper
+half of the iris. The template's lid hangs at 3.3 mm, which looks stern."""
+
+
+def awake_lids(vertices: Float[np.ndarray, "vertices 3"], model: BodyModel) -> Float[np.ndarray, "vertices 3"]:
+    """Rest vertices with both eyes open as a neutral face has them; who looks wider keeps that."""
+    opened = np.array(vertices, np.float64)
+    for side in ("left", "right"):
+        ball = vertices[model.parts[f"eye_{side}"].vertex_ids]
+        center = (ball.max(0) + ball.min(0)) / 2
+        rim = np.intersect1d(model.parts["head"].faces, model.parts[f"eye_socket_{side}"].faces)
+        middle = rim[np.abs(vertices[rim, 0] - center[0]) < 0.006]
+        edge = middle[vertices[middle, 1] > center[1]]
+        if not len(edge):
+            continue
+        wide = model.displacement(f"eyeWide{side.capitalize()}")
+        lift = wide[edge, 1].max()
+        share = np.clip((AWAKE - (vertices[edge, 1].max() - center[1])) / max(lift, 1e-4), 0, 0.45)
+        skin = np.setdiff1d(np.arange(len(vertices)), model.parts[f"eye_{side}"].vertex_ids)
+        opened[skin] += share * wide[skin]
+    return opened
 
 
 def iris_share(eyeball: Float[np.ndarray, "n 3"]) -> float:
@@ -60,44 +86,150 @@ def paint_eye(
     tint = color * (1.12 + 0.24 * (lines * np.clip(r, 0, 1))[..., None])
     tint = tint * (1.30 - 0.55 * np.clip(np.abs(r - 0.60) * 2, 0, 1))[..., None]
     tint = tint * (1 - 0.75 * smoothstep(0.78, 1.0, r))[..., None]
-    tint = tint * (1 - 0.25 * smoothstep(0.2, -0.9, y / radius))[..., None]  # the upper lid's shadow
     inside = smoothstep(1.04, 0.94, r)[..., None]
     picture = picture * (1 - inside) + np.clip(tint, 0, 1) * inside
     hole = smoothstep(pupil + 0.05, pupil - 0.05, r)[..., None]
     picture = picture * (1 - hole) + 0.02 * hole
+    # the upper lid's soft shadow on the ball, and a faint one from the lower lid
+    lid = 0.42 * smoothstep(-0.03, -0.21, y + 0.25 * x * x) + 0.12 * smoothstep(0.17, 0.25, y)
+    picture = picture * (1 - lid[..., None] * np.array([0.85, 1.0, 1.0]))
     return np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8)
 
 
-def paint_lashes(size: int = 256, color: tuple[int, int, int] = (28, 18, 14)) -> UInt8[np.ndarray, "s s 4"]:
-    """Sixty thin strokes that grow from the bottom row; thicker or denser ones look like a doll's."""
+def paint_lashes(size: int = 256, color: tuple[float, float, float] = LASH) -> UInt8[np.ndarray, "s s 4"]:
+    """Strokes that grow from the bottom row of either half: above the upper lid's, in clumps, below the lower one's.
+
+    Thicker or denser ones look like a doll's.
+    """
     rng = np.random.default_rng(0)
     alpha = np.zeros((size, size), np.uint8)
-    along = np.linspace(0, 1, 8)
-    for _ in range(60):
-        x, length, bend = rng.uniform(0.03, 0.97), rng.uniform(0.35, 0.75), rng.uniform(-0.06, 0.06)
-        stroke = np.stack([x + bend * along**2, 0.98 - length * along], 1) * size
-        cv2.polylines(alpha, [np.round(stroke).astype(np.int32)[:, None]], False, 170, 1, cv2.LINE_AA)
-    return np.dstack([np.full((size, size, 3), color, np.uint8), alpha])
+    along = np.linspace(0, 1, 9)
+    half = size // 2
+    for row, count, ink, longest in ((0, 78, 230, 0.92), (1, 34, 120, 0.80)):
+        canvas = np.zeros((half, size), np.uint8)
+        for _ in range(count):
+            x, length = rng.uniform(0.03, 0.97), longest * rng.uniform(0.55, 1.0)
+            lean = 0.05 * (2 * x - 1) + rng.uniform(-0.03, 0.03)  # fanned out to both corners
+            stroke = np.stack([(x + lean * along**1.6) * size, (0.99 - length * along) * half], 1)
+            cv2.polylines(canvas, [np.round(stroke * 8).astype(np.int32)[:, None]], False, ink, 1, cv2.LINE_AA, 3)
+        if row == 0:  # roots stand so close that they make a line
+            canvas[-4:] = np.maximum(canvas[-4:], np.linspace(60, 235, 4)[:, None].astype(np.uint8))
+        alpha[row * half : (row + 1) * half] = canvas
+    return np.dstack([np.full((size, size, 3), np.round(np.array(color) * 255), np.uint8), alpha])
 
 
-def lash_uvs(mesh: AvatarMesh) -> Float[np.ndarray, "v 2"]:
-    """UVs of the lash mesh so that each of its four rows fills the stroke texture, roots on the bottom row."""
+def shaped_lashes(mesh: AvatarMesh) -> AvatarMesh:
+    """The lash mesh with UVs for `paint_lashes`: the upper row curved up (down when its eye shuts), the lower short."""
     uvs = np.zeros_like(mesh.uvs)
+    positions = mesh.positions.astype(np.float64)
+    blinks = {side: np.zeros((len(positions), 3)) for side in ("Left", "Right")}
+    model = load_body()
     for side in ("left", "right"):
+        lids = model.parts["head"].vertex_ids
         for row in ("upper", "lower"):
-            part = load_body().parts[f"lashes_{row}_{side}"]
-            own = np.isin(mesh.body_ids, part.vertex_ids)
+            own = np.isin(mesh.body_ids, model.parts[f"lashes_{row}_{side}"].vertex_ids)
             low, high = mesh.uvs[own].min(0), mesh.uvs[own].max(0)
-            uvs[own] = (mesh.uvs[own] - low) / (high - low)
-    return uvs
+            u, v = ((mesh.uvs[own] - low) / (high - low)).T
+            uvs[own] = np.stack([u, np.clip(0.5 * v, 0.004, 0.496) + (0 if row == "upper" else 0.5)], 1)
+            tip = (1 - v)[:, None]
+            points = positions[own]
+            root = model.template[lids][cKDTree(model.template[lids]).query(model.template[mesh.body_ids[own]])[1]]
+            stand = model.template[mesh.body_ids[own]] - root
+            if row == "upper":
+                points -= 0.38 * tip * stand
+                rise = 0.0030 * tip[:, 0] ** 1.4 * (0.5 + 0.5 * np.sin(np.pi * np.clip(u, 0, 1)))
+                points[:, 1] += rise
+                points[:, 2] -= 0.20 * rise
+                blinks[side.capitalize()][own, 1] = -1.15 * rise
+            else:
+                points -= 0.45 * tip * stand
+            positions[own] = points
+    morphs = dict(mesh.morphs)
+    for side, move in blinks.items():
+        name = f"eyeBlink{side}"
+        if name in morphs:
+            morphs[name] = Morph.from_dense(morphs[name].dense(len(positions)) + move)
+    return replace(mesh, positions=positions.astype(np.float32), uvs=uvs.astype(np.float32), morphs=morphs)
 
 
-def with_eyes(avatar: Avatar, iris: tuple[float, float, float], white: tuple[float, float, float] = WHITE) -> Avatar:
-    """The avatar with painted irises of colour `iris` and whites of colour `white` (sRGB 0..1), and single lashes."""
+def paint_lids(
+    albedo: UInt8[np.ndarray, "t t 3"], head: AvatarMesh, eyes: tuple[AvatarMesh, AvatarMesh]
+) -> UInt8[np.ndarray, "t t 3"]:
+    """The head's texture with a lash line along the lids' edges and a soft crease over the upper lid.
+
+    The edge is where the skin meets the eyeball; the crease is where the upper lid begins to move in a blink.
+    """
+    size = albedo.shape[0]
+    painted = albedo.copy()
+    for side, eye in zip(("Left", "Right"), eyes, strict=True):
+        moved = np.linalg.norm(head.morphs[f"eyeBlink{side}"].dense(len(head.positions)), axis=1)
+        share = moved / moved.max()
+        middle = (eye.positions.max(0) + eye.positions.min(0)) / 2
+        near = np.abs(head.positions[head.faces].mean(1) - middle)
+        faces = head.faces[(near[:, :2].max(1) < 0.028) & (near[:, 2] < 0.03)]
+        values = np.column_stack([head.positions, share]).astype(np.float64)
+        # only the texels around this eye, at the texture's own size
+        low = np.floor(head.uvs[faces].reshape(-1, 2).min(0) * size).astype(int).clip(0, size - 1)
+        extent = int(np.ceil((head.uvs[faces].reshape(-1, 2).max(0) * size - low).max())) + 1
+        local, covered = spread_over_uvs(values, (head.uvs - low / size) * (size / extent), faces, extent)
+        ball = cKDTree(_dense(eye))
+        lid = _dense_points(head.positions, faces)
+        _, nearest = ball.query(lid)
+        outward = np.linalg.norm(lid - middle, axis=1) - np.linalg.norm(ball.data[nearest] - middle, axis=1)
+        edge = lid[np.abs(outward) < 0.00025]
+        where = np.argwhere(covered)
+        places = local[covered]
+        keep = (where + low[::-1] < size).all(1)
+        where, places = where[keep], places[keep]
+        if not len(edge):
+            continue
+        away, which = cKDTree(edge).query(places[:, :3])
+        above = smoothstep(-0.0015, 0.0015, edge[which, 1] - middle[1])
+        line = smoothstep(0.0016, 0.0003, away) * (0.15 + 0.62 * above)
+        crease = (
+            0.14 * np.exp(-(((places[:, 3] - 0.20) / 0.13) ** 2)) * smoothstep(0.0, 0.004, places[:, 1] - middle[1])
+        )
+        rows, columns = (where + low[::-1]).T
+        skin = painted[rows, columns].astype(np.float64) / 255
+        skin = skin * (1 - line[:, None]) + np.array(LASH) * line[:, None]
+        skin = skin * (1 - crease[:, None] * np.array([0.75, 1.0, 1.05]))
+        painted[rows, columns] = np.round(255 * skin)
+    return painted
+
+
+def _dense(mesh: AvatarMesh) -> np.ndarray:
+    return _dense_points(mesh.positions, mesh.faces)
+
+
+def _dense_points(positions: np.ndarray, faces: np.ndarray, steps: int = 6) -> np.ndarray:
+    """Points spread over triangles, `steps` + 1 along each edge."""
+    i, j = np.meshgrid(np.arange(steps + 1), np.arange(steps + 1))
+    i, j = i[i + j <= steps], j[i + j <= steps]
+    bary = np.stack([i, j, steps - i - j], 1) / steps
+    return np.einsum("sk,fkc->fsc", bary, positions[faces]).reshape(-1, 3)
+
+
+def with_eyes(
+    avatar: Avatar,
+    iris: tuple[float, float, float],
+    white: tuple[float, float, float] = WHITE,
+    lash: tuple[float, float, float] = LASH,
+) -> Avatar:
+    """The avatar with painted irises of colour `iris`, whites and lashes of these colours (sRGB 0..1), and lids."""
     radius = iris_share(avatar.mesh("eye_left").positions)
+    white = tuple(0.65 * w + 0.35 * clear for w, clear in zip(white, WHITE, strict=True))  # a photo's lids shade it
     lashes = avatar.mesh("lashes")
     material = replace(lashes.material, base_color=(1.0,) * 4, texture="lashes", alpha_mode="BLEND", alpha_cutoff=0.03)
-    groomed = replace(lashes, uvs=lash_uvs(lashes), material=material)
+    groomed = replace(shaped_lashes(lashes), material=material)
     meshes = tuple(groomed if mesh is lashes else mesh for mesh in avatar.meshes)
-    textures = avatar.textures | {"eye": paint_eye(iris, radius, white=white), "lashes": paint_lashes()}
+    textures = avatar.textures | {"eye": paint_eye(iris, radius, white=white), "lashes": paint_lashes(color=lash)}
+    if "head" in textures:
+        eyes = avatar.mesh("eye_left"), avatar.mesh("eye_right")
+        textures["head"] = paint_lids(textures["head"], avatar.mesh("head"), eyes)
     return replace(avatar, meshes=meshes, textures=textures)
+
+
+def lash_color(brow: tuple[float, float, float]) -> tuple[float, float, float]:
+    """Lashes are darker than the brows and of their colour."""
+    red, green, blue = (float(np.clip(0.40 * channel + 0.02, 0.03, 0.30)) for channel in brow)
+    return red, green, blue

@@ -20,7 +20,7 @@ from digitalme.imaging.drawing import smoothstep, to_rgba
 _PLACES = {  # part -> (up, forward), metres relative to the template's place under the lips
     "teeth_upper": (-0.0030, 0.0005),
     "teeth_lower": (-0.0045, -0.0020),
-    "tongue": (-0.0108, -0.0105),
+    "tongue": (-0.0115, -0.0110),
 }
 _ARCH_RADIUS = 0.036
 _UPPER_LENGTH = 1.15

@@ -184,7 +184,7 @@ class Studio:
             elif kind == "eye":
                 # the bake saw one pose of the lids only: a part of it, and the upper lid's shade on the ball
                 lid = np.clip((self.avatar.meshes[i].normals[:, 1:2] + 0.02) / 0.40, 0, 1)
-                light = (0.45 + 0.55 * light) * (1 - 0.55 * lid * lid)
+                light = (0.45 + 0.55 * light) * (1 - 0.25 * lid * lid)
             drawable.light = light
 
     def _mouth_light(self, mesh: AvatarMesh) -> Float32[np.ndarray, "v 2"]:

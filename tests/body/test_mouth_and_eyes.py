@@ -6,10 +6,11 @@ The limits are what a mouth line of a pixel's width gives, not what was measured
 import numpy as np
 import pytest
 
-from digitalme.body.eyes import iris_share, paint_eye, paint_lashes
+from digitalme.body.eyes import AWAKE, awake_lids, iris_share, paint_eye, paint_lashes, paint_lids
 from digitalme.body.model import load_body
 from digitalme.body.moe import MoeColors, MoeStyle, moe_avatar
-from digitalme.body.mouth import paint_teeth
+from digitalme.body.mouth import paint_teeth, settle_mouth
+from digitalme.geometry.uv_map import spread_over_uvs
 from tests.body.people import HAIR, IDENTITIES, IRIS, SKIN, bare_avatar, both, close_up, seen_pixels
 
 SHUT = 15  # pixels of teeth, tongue and cavity that a closed mouth may show: a fifth of its line
@@ -47,10 +48,9 @@ def test_closed_mouths_show_nothing_of_their_inside(person, weights):
     assert inside(seen_pixels(person, weights)) <= SHUT
 
 
-def test_an_open_jaw_shows_tongue_and_depth_behind_it(person):
-    seen = seen_pixels(person, {"jawOpen": 0.5})
-    assert seen["tongue"] > 400
-    assert seen["mouth"] > 20
+def test_an_open_jaw_shows_tongue_and_teeth(person):
+    assert seen_pixels(person, {"jawOpen": 0.5})["tongue"] > 400
+    assert seen_pixels(person, {"jawOpen": 0.9})["teeth"] > 100
 
 
 def test_a_smile_with_raised_lips_shows_the_upper_teeth(person):
@@ -95,7 +95,8 @@ def test_iris_has_the_person_s_colour_and_a_real_size():
     assert blue[ring][:, 2].mean() > 1.5 * blue[ring][:, 0].mean()
     assert brown[ring][:, 0].mean() > 1.5 * brown[ring][:, 2].mean()
     assert blue[r < 0.3].max() < 10  # the pupil
-    assert blue[r > 1.2].min() > 150  # the white
+    assert np.median(blue[r > 1.2]) > 180  # the white
+    assert blue[246:266][(r > 1.2)[246:266]].min() > 150  # beside the iris; above it lies the lid's shadow
 
 
 def test_teeth_have_gaps_and_lashes_are_thin():
@@ -104,3 +105,51 @@ def test_teeth_have_gaps_and_lashes_are_thin():
     dark = (middle[1:-1] < middle[:-2]) & (middle[1:-1] <= middle[2:]) & (middle[1:-1] < 0.85 * middle.max())
     assert 5 <= dark.sum() <= 14
     assert 0.01 < (paint_lashes()[..., 3] > 60).mean() < 0.25
+
+
+def test_a_neutral_face_is_awake_and_a_wide_one_stays_as_it_is():
+    """The upper lid's edge stands AWAKE over the pupil; nothing but the eyes' surroundings moves."""
+    model = load_body()
+    wide = {f"eyeWide{side}": 1.0 for side in ("Left", "Right")}
+    for shape in ({}, {"asian": 1.0}, wide):
+        vertices = settle_mouth(model.vertices(shape), model)
+        opened = awake_lids(vertices, model)
+        heights = []
+        for side in ("left", "right"):
+            ball = vertices[model.parts[f"eye_{side}"].vertex_ids]
+            center = (ball.max(0) + ball.min(0)) / 2
+            rim = np.intersect1d(model.parts["head"].faces, model.parts[f"eye_socket_{side}"].faces)
+            middle = rim[np.abs(vertices[rim, 0] - center[0]) < 0.006]
+            heights.append(opened[middle, 1].max() - center[1])
+        assert min(heights) > AWAKE - 0.0006
+        moved = np.linalg.norm(opened - vertices, axis=1)
+        assert moved.max() < (1e-9 if shape is wide else 0.004)
+        assert not moved[model.parts["mouth_cavity"].vertex_ids].any()
+
+
+def test_lids_get_a_lash_line_and_a_crease_and_nothing_else_is_painted():
+    avatar = bare_avatar({})
+    head = avatar.mesh("head")
+    skin = np.full((512, 512, 3), 200, np.uint8)
+    painted = paint_lids(skin, head, (avatar.mesh("eye_left"), avatar.mesh("eye_right"))).astype(int)
+    places, covered = spread_over_uvs(head.positions.astype(float), head.uvs, head.faces, 512)
+    changed = (painted.mean(2) < 196) & covered
+    centers = [avatar.mesh(name).positions.mean(0) for name in ("eye_left", "eye_right")]
+    away = np.min([np.linalg.norm((places[changed] - c)[:, :2], axis=1) for c in centers], 0)
+    assert 100 < changed.sum() < 0.03 * 512 * 512
+    assert away.max() < 0.042
+    assert painted[changed].min() < 110  # the lash line
+    assert np.median(painted[changed]) > 150  # the crease is soft
+
+
+def test_lashes_curve_up_and_hang_down_in_a_blink():
+    lashes = bare_avatar({}).mesh("lashes")
+    model = load_body()
+    for side in ("Left", "Right"):
+        own = np.isin(lashes.body_ids, model.parts[f"lashes_upper_{side.lower()}"].vertex_ids)
+        tips = own & (lashes.uvs[:, 1] < 0.1)
+        blink = lashes.morphs[f"eyeBlink{side}"].dense(len(lashes.positions))
+        plain = model.displacement(f"eyeBlink{side}")[lashes.body_ids]
+        assert (blink - plain)[tips, 1].min() < -0.002
+        roots = own & (lashes.uvs[:, 1] > 0.48)
+        np.testing.assert_allclose(lashes.positions[roots], model.template[lashes.body_ids[roots]], atol=2e-4)
