@@ -31,6 +31,8 @@ class RenderConfig:
     """Side of the square picture in pixels; even, 128 to 2048."""
     fps: float = 25.0
     """Frames per second."""
+    aperture: float = 1.0
+    """Studio look: how soft shoulders and the back of the hair are against the eyes; 0 is sharp all over."""
 
 
 def render(
@@ -116,7 +118,8 @@ def _avatar_artist(
 
     def draw(seconds: float) -> Picture:
         weights, head = performance.at(seconds)
-        return studio.picture(camera, weights, tuple(float(angle) for angle in head))
+        turn = tuple(float(angle) for angle in head)
+        return studio.picture(camera, weights, turn, aperture=config.aperture if config.look == "studio" else 0.0)
 
     return draw, 1
 

@@ -138,7 +138,7 @@ def shaped_lashes(mesh: AvatarMesh) -> AvatarMesh:
             if row == "upper":
                 points -= 0.38 * tip * stand
                 rise = 0.0030 * tip[:, 0] ** 1.4 * (0.5 + 0.5 * np.sin(np.pi * np.clip(u, 0, 1)))
-                points[:, 1] += rise
+                points[:, 1] += rise - 0.0014  # the lid's edge that is seen lies under the helper's roots
                 points[:, 2] -= 0.20 * rise
                 blinks[side.capitalize()][own, 1] = -1.15 * rise
             else:

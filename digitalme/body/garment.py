@@ -308,8 +308,9 @@ def _waves(places: np.ndarray, rate: float, seed: int) -> np.ndarray:
     return np.sin(places @ directions.T + rng.uniform(0, 2 * np.pi, 9)).sum(1) / np.sqrt(4.5)
 
 
-def paint_folds(meshes: list[AvatarMesh], places: list[Float[np.ndarray, "n 3"]], size: int = 1024) -> np.ndarray:
-    """Tangent-space normal map (+Y up) of the folds over `cloth_uvs`, from garments and their template places."""
+def paint_folds(meshes: list[AvatarMesh], places: list[np.ndarray], size: int = 1024) -> np.ndarray:
+    """Tangent-space normal map (+Y up) of the folds over `cloth_uvs`, from garments and their template places
+    (n, 3)."""
     ground = np.zeros((size, size, 3), np.float32)
     covered = np.zeros((size, size), bool)
     for mesh, place in zip(meshes, places, strict=True):

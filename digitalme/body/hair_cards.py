@@ -116,7 +116,14 @@ def _hang(roots: Roots, hem: float, bangs: np.ndarray, tuck: float) -> Growth:
 
     def target(places, t):
         # down the skull, then within a cylinder around the head; a bob's tips turn in
-        gap = ring * (1 - tuck * smoothstep(0.55, 1.0, t)) - places[:, [0, 2]]
+        wanted = ring * (1 - tuck * smoothstep(0.55, 1.0, t))
+        if hem < -0.15:  # what falls on the shoulders goes before or behind them, not over them
+            low = smoothstep(-0.01, -0.105, places[:, 1])
+            before = np.abs(roots.azimuth) < 96
+            depth = np.where(before, np.maximum(wanted[:, 1], 0.062), np.minimum(wanted[:, 1], -0.112))
+            aside = np.clip(wanted[:, 0], *np.where(before, 0.078, 0.062) * np.array([[-1], [1]]))
+            wanted = wanted + (np.stack([aside, depth], 1) - wanted) * low[:, None]
+        gap = wanted - places[:, [0, 2]]
         hold = np.stack([gap[:, 0], np.zeros(n), gap[:, 1]], 1) * 8
         hold = np.where(beside, hold * np.array([1, 0, 0.35]), hold)
         low = smoothstep(0.03, -0.015, places[:, 1])[:, None]

@@ -291,7 +291,8 @@ def _bent_skeleton(skeleton: Skeleton, bend: Bend) -> Skeleton:
 def _drawn_normals(avatar: Avatar, bend: Bend, bent: np.ndarray) -> dict[str, np.ndarray]:
     """Normals that shade like a drawing: the face as one ball, the neck under the chin all in shadow."""
     model = bend.model
-    center = model.head_center + np.array([0, 0, -0.05])
+    # the ball's middle lies low and far back: a face turned aside is not half in shadow
+    center = model.head_center + np.array([0, -0.06, -0.10])
     chin = landmark_points(bent)[152]
     result = {}
     for name in ("head", "body"):
@@ -299,7 +300,7 @@ def _drawn_normals(avatar: Avatar, bend: Bend, bent: np.ndarray) -> dict[str, np
         place = mesh.positions.astype(np.float64)
         radial = place - center
         radial /= np.linalg.norm(radial, axis=1, keepdims=True)
-        face = smoothstep(center[2] - 0.02, center[2] + 0.03, place[:, 2]) * smoothstep(
+        face = smoothstep(model.head_center[2] - 0.07, model.head_center[2] - 0.02, place[:, 2]) * smoothstep(
             model.head_center[1] - 0.16, model.head_center[1] - 0.10, place[:, 1]
         )
         share = (0.97 * face * bend.style.intensity)[:, None]

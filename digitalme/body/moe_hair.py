@@ -288,7 +288,8 @@ def moe_hair(
     """The hair meshes of a cut; texture "hair" from `paint_moe_hair(color)`."""
     if cut == "bald":
         return []
-    meshes = [moe_cap(scalp, 0.006 if cut not in ("buzz", "afro", "curly") else 0.004)]
+    tight = cut in ("buzz", "afro", "curly")  # these show their hairline: it sits low, as the drawn face is short
+    meshes = [moe_cap(scalp, 0.004, 11.0) if tight else moe_cap(scalp, 0.006)]
     if cut in ("afro", "curly"):
         meshes.append(moe_puffs(scalp, cut))
     elif cut != "buzz":

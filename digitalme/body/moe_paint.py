@@ -63,7 +63,7 @@ def neck_uvs(points: Float[np.ndarray, "n 3"], chin: Float[np.ndarray, "3"]) -> 
     """A flat projection of the neck from the front onto `paint_neck`; everything else falls on bare skin."""
     u = (points[:, 0] + 0.15) / 0.30
     v = (chin[1] + 0.03 - points[:, 1]) / 0.30
-    back = points[:, 2] < chin[2] - 0.085
+    back = points[:, 2] < chin[2] - 0.125
     return np.clip(np.stack([np.where(back, 0.0, u), np.where(back, 1.0, v)], 1), 0.004, 0.996).astype(np.float32)
 
 
@@ -91,7 +91,7 @@ def paint_face(
     under = neck_shadow(points, mark[152])
     jaw = mark[152, 1] - 0.001 + 0.42 * np.clip(mark[152, 2] - 0.006 - points[:, 2], 0, None)
     under = np.maximum(under, smoothstep(0.0006, -0.0006, points[:, 1] - jaw) * (points[:, 1] > mark[152, 1] - 0.004))
-    under *= smoothstep(mark[152, 2] - 0.085, mark[152, 2] - 0.080, points[:, 2])
+    under *= smoothstep(mark[152, 2] - 0.125, mark[152, 2] - 0.120, points[:, 2])
     paint *= 1 - under[:, None] * (1 - _SHADE)
 
     def lay(color: np.ndarray, amount: np.ndarray) -> None:

@@ -9,12 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
+import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
 from digitalme.artifacts import Avatar, AvatarMesh, Camera
 from digitalme.rendering.choice import make_scene
 from digitalme.rendering.pose import Rig
+from digitalme.rendering.raster import rasterise_ids
 from digitalme.rendering.scene import Drawable, Lamp, Lighting, Surface
 from digitalme.rendering.visibility import Visibility, bake_visibility
 from digitalme.spaces import CAMERA_FROM_WORLD_FRONT, rotation_from_euler
@@ -37,6 +39,10 @@ SURFACES = {
     "glass": Surface("lit", specular=0.9, roughness=0.18, wrap=0.2, soft=0.2),
 }
 INSIDE_MOUTH = ("teeth", "tongue", "mouth")
+FOCUS_DEPTH = 0.012
+"""Difference of inverse distances (1 / m) that is still sharp: about 3 cm at a portrait's distance."""
+LENS = 0.055
+"""Sigma of the blur, as a part of the picture's height, for a difference of 1 / m."""
 OUTLINE = 0.0026
 """Width of the moe look's outline, as a part of the picture's height."""
 
@@ -121,6 +127,7 @@ class Studio:
                     self._hulls.append((hull[0], i, hull[1]))
         self.scene = make_scene([*self.drawables, *(hull for hull, _, _ in self._hulls)])
         self._backdrops: dict[tuple[int, int], np.ndarray] = {}
+        self._depth_faces: np.ndarray | None = None
 
     def picture(
         self,
@@ -129,8 +136,13 @@ class Studio:
         head: Sequence[float] = (0.0, 0.0, 0.0),
         background: tuple[float, float, float] | UInt8[np.ndarray, "h w 3"] | None = None,
         supersample: int = 2,
+        aperture: float = 0.0,
     ) -> UInt8[np.ndarray, "h w 3"]:
-        """The avatar with these face weights and this head turn (pitch, yaw, roll); lamps stand by the camera."""
+        """The avatar with these face weights and this head turn (pitch, yaw, roll); lamps stand by the camera.
+
+        `aperture` > 0 puts what lies behind or before the eyes out of focus (1: shoulders and the back of the hair are
+        soft, as by a portrait lens).
+        """
         posed = self.rig.pose(weights, head)
         for drawable, i in zip(self.drawables, self._order, strict=True):
             drawable.positions, drawable.normals = posed[i].positions, posed[i].normals
@@ -141,7 +153,42 @@ class Studio:
             background = self.background(camera)
         lighting = studio_lighting(camera)
         self._shade(lighting, head)
-        return self.scene.draw(camera, background, lighting, supersample)
+        picture = self.scene.draw(camera, background, lighting, supersample)
+        return self._focused(picture, camera, aperture) if aperture > 0 else picture
+
+    def _focused(self, picture: np.ndarray, camera: Camera, aperture: float) -> UInt8[np.ndarray, "h w 3"]:
+        """The picture with depth of field, focused on the eyes: blurred by the circle of confusion, which grows with
+        the difference of the inverse distances (thin lens). Depths are taken at a quarter of the size."""
+        height, width = picture.shape[:2]
+        positions = np.concatenate([d.positions for d in self.drawables]).astype(np.float32)
+        view = positions @ camera.camera_from_world[:, :3].T.astype(np.float32)
+        view += camera.camera_from_world[:, 3].astype(np.float32)
+        cx, cy = camera.center_px or (width / 2, height / 2)
+        z = np.maximum(view[:, 2], 1e-3)
+        points = np.stack([camera.focal_px * view[:, 0] / z + cx, camera.focal_px * view[:, 1] / z + cy, z], 1)
+        points[:, :2] *= 0.25
+        if self._depth_faces is None:
+            start = np.cumsum([0, *(len(d.positions) for d in self.drawables)])
+            self._depth_faces = np.concatenate(
+                [d.faces + np.int32(s) for d, s in zip(self.drawables, start, strict=False)]
+            )
+        _, _, depth = rasterise_ids(points, self._depth_faces, (width + 3) // 4, (height + 3) // 4)
+        eyes = [d.positions for d in self.drawables if d.surface.model == "eye"] or [self._head[None]]
+        middle = np.concatenate(eyes).mean(0) @ camera.camera_from_world[2, :3] + camera.camera_from_world[2, 3]
+        seen = np.isfinite(depth)
+        # the backdrop is out of focus already: it takes the blur of what stands before it, so that edges stay whole
+        circle = np.where(seen, np.abs(1 / middle - 1 / np.where(seen, depth, middle)), 0).astype(np.float32)
+        circle = np.where(seen, circle, cv2.dilate(circle, np.ones((5, 5), np.uint8)))
+        circle = np.maximum(cv2.GaussianBlur(circle, (0, 0), 1.2) - FOCUS_DEPTH, 0) * (LENS * aperture * height)
+        circle = cv2.resize(circle, (width, height), interpolation=cv2.INTER_LINEAR)
+        levels = [0.0, 0.0022 * height, 0.0052 * height]  # sigmas of the layers that are mixed
+        layers = [picture, *(cv2.GaussianBlur(picture, (0, 0), sigma) for sigma in levels[1:])]
+        place = np.interp(circle, levels, [0, 1, 2]).astype(np.float32)
+        soft = picture.astype(np.float32)
+        for k in (1, 2):
+            share = np.clip(place - (k - 1), 0, 1)[..., None]
+            soft += (layers[k] - soft) * share
+        return np.round(soft).astype(np.uint8)
 
     def background(self, camera: Camera) -> UInt8[np.ndarray, "h w 3"]:
         """The look's own backdrop at the camera's size; kept."""
@@ -277,6 +324,15 @@ def _outline(mesh: AvatarMesh) -> tuple[Drawable, Float32[np.ndarray, "v 1"]] | 
             morph = mesh.morphs[name]
             moved = np.linalg.norm(morph.delta, axis=1)
             width[morph.index] *= np.clip(1 - moved / max(0.25 * moved.max(), 1e-6), 0, 1)
+    if mesh.name == "head":  # over the face's middle folds are near, and a wide hull would come through them
+        x, height = np.abs(mesh.positions[:, 0]), mesh.positions[:, 1]
+        eyes = mesh.positions[mesh.morphs["eyeBlinkLeft"].index, 1].mean() if "eyeBlinkLeft" in mesh.morphs else 1e9
+        inner = (
+            (x < 0.040)
+            & (np.abs(height - eyes + 0.02) < 0.05)
+            & (mesh.positions[:, 2] > mesh.positions[:, 2].max() - 0.06)
+        )
+        width = np.where(inner, 0.35 * width, width)
     ink = {"skin": 0.42, "hair": 0.42, "cloth": 0.45}.get(mesh.material.kind, 0.4)
     color = tuple(float(c) * ink for c in mesh.material.base_color[:3])
     hull = Drawable(mesh.positions, mesh.faces[:, ::-1], color=color, surface=Surface("unlit"))

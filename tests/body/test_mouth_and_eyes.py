@@ -152,4 +152,4 @@ def test_lashes_curve_up_and_hang_down_in_a_blink():
         plain = model.displacement(f"eyeBlink{side}")[lashes.body_ids]
         assert (blink - plain)[tips, 1].min() < -0.002
         roots = own & (lashes.uvs[:, 1] > 0.48)
-        np.testing.assert_allclose(lashes.positions[roots], model.template[lashes.body_ids[roots]], atol=2e-4)
+        np.testing.assert_allclose(lashes.positions[roots], model.template[lashes.body_ids[roots]], atol=2e-3)
