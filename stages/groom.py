@@ -138,7 +138,9 @@ def _drawn(
     colors = MoeColors(portrait.skin_color, portrait.hair_color, portrait.iris_color, portrait.brow_color)
     cut = traits.cut if config.hair in ("auto", "photo") else config.hair
     bangs = traits.bangs or (cut == "short" and traits.fringe > 0.2)
-    style = MoeStyle(config.intensity, config.body, crown=0.020 if bangs else 0.010)
+    style = MoeStyle(
+        config.intensity, config.body, crown=0.020 if bangs else 0.002 if cut in ("buzz", "bald") else 0.010
+    )
     avatar, vertices, bend = moe_avatar(likeness.shape, colors, style, _DRAWN_BEARD[beard[0]])
     scalp = build_scalp(vertices, model)
     brows = landmark_points(vertices)[[105, 334], 1].mean() - scalp.center[1]
