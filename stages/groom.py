@@ -10,7 +10,7 @@ from digitalme.artifacts import Avatar, Draft, Likeness, Portrait
 from digitalme.body.actions import settled_actions
 from digitalme.body.beard import BEARD_STYLES, beard_meshes, beard_style
 from digitalme.body.character import base_avatar
-from digitalme.body.eyes import WHITE, awake_lids, lash_color, with_eyes
+from digitalme.body.eyes import WHITE, awake_lids, iris_share, lash_color, with_eyes
 from digitalme.body.garment import OUTFITS, dress
 from digitalme.body.glasses import glasses_mesh, glasses_of_kind
 from digitalme.body.hair_cards import HAIR_STYLES, card_meshes, paint_cap, paint_curls
@@ -27,7 +27,8 @@ from digitalme.body.mouth import ENAMEL, settle_mouth, with_mouth
 from digitalme.body.reshape import reshape
 from digitalme.body.scalp import build_scalp
 from digitalme.errors import InputError
-from digitalme.imaging.shades import enamel, eye_white
+from digitalme.imaging.shades import enamel, eye_from_photo, eye_white
+from digitalme.rendering.bake_teeth import with_own_teeth
 
 Rgb = tuple[float, float, float]
 _DRAWN_BEARD = {"none": 0.0, "stubble": 0.0, "moustache": 0.6, "goatee": 0.7, "short": 0.8, "full": 1.0}
@@ -122,12 +123,28 @@ def _lifelike(
     avatar = reshape(avatar, vertices, settled_actions(vertices, model))
     lash = lash_color(portrait.brow_color)
     avatar = with_eyes(avatar, portrait.iris_color, eye_white(portrait) or WHITE, lash)
-    avatar = with_mouth(avatar, enamel(portrait) or ENAMEL)
+    avatar = _own_eyes(avatar, portrait)
+    avatar = with_own_teeth(with_mouth(avatar, enamel(portrait) or ENAMEL), portrait, likeness)
     grown, painted = beard_meshes(avatar.mesh("head"), vertices, beard[0], beard[1])
     hair, textures = hair + grown, textures | painted
     avatar = dress(avatar, vertices, config.outfit, cloth)
     about = avatar.about | {"hair_style": style, "beard": beard[0]}
     return replace(avatar, meshes=avatar.meshes + tuple(hair), textures=avatar.textures | textures, about=about)
+
+
+def _own_eyes(avatar: Avatar, portrait: Portrait) -> Avatar:
+    """The photo's eyes on the eyeballs; painted ones behind glasses, whose reflections would move with the gaze."""
+    if portrait.traits.get("glasses", 0.0) > 0.5:
+        return avatar
+    textures, meshes = dict(avatar.textures), []
+    painted = textures.pop("eye")
+    for mesh in avatar.meshes:
+        if mesh.name in ("eye_left", "eye_right"):
+            share = iris_share(mesh.positions)
+            textures[mesh.name] = eye_from_photo(portrait, mesh.name.removeprefix("eye_"), painted, share)
+            mesh = replace(mesh, material=replace(mesh.material, texture=mesh.name))
+        meshes.append(mesh)
+    return replace(avatar, meshes=tuple(meshes), textures=textures)
 
 
 def _drawn(

@@ -19,20 +19,75 @@ from digitalme.body.garment import keep_faces
 from digitalme.body.hair_color import hair_palette, strands
 from digitalme.body.landmarks import OVAL
 from digitalme.body.model import BodyModel
-from digitalme.body.scalp import MAX_POLAR, Scalp, ear_vertices, hairline
+from digitalme.body.scalp import Scalp, ear_vertices, hairline
 from digitalme.imaging.drawing import smoothstep
 
 _BINS = 72
 _ENLARGE = 3
+_EQUATOR = np.radians(95)
+"""Polar angle where the shell stops following the skull and falls straight down."""
+_TEXEL = 0.0008
+"""Height of a texel, metres."""
+_SKULL_ROWS = 224
+_PIPE_STEP = 0.008
+_AZIMUTHS = 96
 
 
 @dataclass(frozen=True)
 class HairShell:
-    """The shell: thickness over the skull (polars, azimuths), and its texture in the same layout."""
+    """A surface around the skull that ends in a pipe: from the equator on it falls straight down, as hair does.
+
+    Its coordinates are the azimuth (0 at the front, pi/2 the person's left) and v, from the crown (0) to the pipe's
+    lower end (1). The texture is laid out likewise.
+    """
 
     scalp: Scalp
     thickness: Float[np.ndarray, "p a"]
+    """Over the skull, metres; polar angle by azimuth, as the scalp's maps."""
+    pipe: Float[np.ndarray, "rows turns"]
+    """Horizontal distance from the vertical through scalp.center, metres; evenly from the equator to the end."""
+    drop: float
+    """Height of the pipe, metres."""
     texture: UInt8[np.ndarray, "h w 4"]
+
+    @property
+    def skull_share(self) -> float:
+        """The part of v that lies over the skull."""
+        return _SKULL_ROWS / (_SKULL_ROWS + round(self.drop / _TEXEL))
+
+    def points(self, azimuth: np.ndarray, v: np.ndarray, height: float = 0.0) -> np.ndarray:
+        """World points at these places, `height` metres outside the shell."""
+        share = self.skull_share
+        polar = np.minimum(v / share, 1) * _EQUATOR
+        thickness = np.maximum(self.scalp.sample(self.thickness, azimuth, polar) + height, 0.001)
+        over_skull = self.scalp.surface(azimuth, polar, thickness)
+        fallen = np.clip((v - share) / (1 - share), 0, 1)
+        reach = _around(self.pipe, azimuth, fallen * (len(self.pipe) - 1)) + height
+        hanging = self.scalp.center + self.outward(azimuth) * reach[..., None]
+        hanging[..., 1] = over_skull[..., 1] - fallen * self.drop
+        return np.where((v > share)[..., None], hanging, over_skull)
+
+    def outward(self, azimuth: np.ndarray) -> np.ndarray:
+        """Horizontal unit vectors in which the pipe's wall lies."""
+        return _outward(self.scalp, azimuth)
+
+
+def _outward(scalp: Scalp, azimuth: np.ndarray) -> np.ndarray:
+    direction = scalp.directions(azimuth, np.full(np.shape(azimuth), _EQUATOR)) * [1, 0, 1]
+    return direction / np.linalg.norm(direction, axis=-1, keepdims=True)
+
+
+def _around(values: Float[np.ndarray, "rows turns"], azimuth: np.ndarray, row: np.ndarray) -> np.ndarray:
+    """Bilinear look-up in a map that closes around; `row` counts rows."""
+    rows, turns = values.shape
+    x = np.asarray(azimuth) % (2 * np.pi) / (2 * np.pi) * turns
+    y = np.clip(row, 0, rows - 1.001)
+    column, above = np.floor(x).astype(int), y.astype(int)
+    fx, fy = x - column, y - above
+    left, right = column % turns, (column + 1) % turns
+    upper = values[above, left] * (1 - fx) + values[above, right] * fx
+    lower = values[above + 1, left] * (1 - fx) + values[above + 1, right] * fx
+    return upper * (1 - fy) + lower * fy
 
 
 @dataclass(frozen=True)
@@ -79,11 +134,12 @@ def fit_thickness(scalp: Scalp, reach: np.ndarray, view: _View) -> Float[np.ndar
     rim = np.where(np.abs(facing) < 0.5, scalp.radius * np.sqrt(1 - facing**2), 0)
     np.maximum.at(bare, place.astype(int).ravel() % _BINS, rim.ravel())
     full = np.where(reach > 0, np.maximum(reach - bare, 0.004), 0)
+    centers = (np.arange(_BINS) + 0.5) / _BINS * 2 * np.pi - np.pi
+    full = np.where(np.sin(centers) < -0.3, np.minimum(full, 0.03), full)  # what hangs is the pipe's business
     smooth = cv2.GaussianBlur(np.concatenate([full] * 3)[None].astype(np.float32), (0, 0), 1.2)[0, _BINS : 2 * _BINS]
     low = np.floor(place - 0.5).astype(int)
     share = place - 0.5 - low
     here = smooth[low % _BINS] * (1 - share) + smooth[(low + 1) % _BINS] * share
-    centers = (np.arange(_BINS) + 0.5) / _BINS * 2 * np.pi - np.pi
     above = full[(np.sin(centers) > 0.5) & (reach > 0)]
     on_top = float(np.median(above)) if len(above) else 0.006
 
@@ -97,10 +153,107 @@ def fit_thickness(scalp: Scalp, reach: np.ndarray, view: _View) -> Float[np.ndar
     behind = at_ears + (on_top - at_ears) * smoothstep(-0.2, 0.7, direction @ view.up)
     behind = np.maximum(0.6 * here, 0.85 * behind) * (0.35 + 0.65 * smoothstep(-0.01, 0.07, nape))
     thickness = here * front * (1 - back) + behind * back
+    # before the hairline hair lies on the forehead and the temples, however far the outline reaches beside them
+    side = np.abs((azimuth + np.pi) % (2 * np.pi) - np.pi)
+    before = smoothstep(-0.15, 0.05, polar - hairline(azimuth)) * smoothstep(np.radians(80), np.radians(50), side)
+    thickness += (np.minimum(thickness, 0.007) - thickness) * before
     wrapped = np.concatenate([np.maximum(thickness, 0.004)] * 3, 1).astype(np.float32)
     blurred = cv2.GaussianBlur(wrapped, (0, 0), 2.2)[:, thickness.shape[1] : 2 * thickness.shape[1]]
     blurred[0] = blurred[0].mean()
     return blurred.astype(np.float64)
+
+
+def hanging_width(
+    hair: np.ndarray, scalp: Scalp, camera: Camera, heights: Float[np.ndarray, "n"]
+) -> Float[np.ndarray, "2 n"]:
+    """How far the hair reaches to the person's right and left (metres from the middle) at these world heights.
+
+    0 where there is none: the picture is laid on the plane through the head's middle that faces the camera.
+    """
+    view, center = _View.of(camera), camera.project(scalp.center)
+    rows, columns = np.nonzero(hair > 0.5)
+    scale = center[2] / camera.focal_px
+    across, along = (columns + 0.5 - center[0]) * scale, -(rows + 0.5 - center[1]) * scale
+    x = across * view.right[0] + along * view.up[0]
+    y = scalp.center[1] + across * view.right[1] + along * view.up[1]
+    reach = np.zeros((2, len(heights)))
+    place = np.round((heights[0] - y) / (heights[0] - heights[1])).astype(int)
+    for side, these in enumerate((x < 0, x >= 0)):
+        for i in range(len(heights)):
+            here = np.abs(x[these & (place == i)])
+            if len(here) > 3:
+                reach[side, i] = np.percentile(here, 97)
+    return reach
+
+
+def _skin_reach(scalp: Scalp, heights: np.ndarray, turns: int) -> Float[np.ndarray, "n turns"]:
+    """Horizontal distance of head and neck (no shoulders) from the vertical through the middle, by height and turn."""
+    assert scalp.skin_points is not None
+    offset = scalp.skin_points - scalp.center
+    distance = np.hypot(offset[:, 0], offset[:, 2])
+    near = (distance < 0.105) | (offset[:, 1] > -0.13)
+    row = np.round((heights[0] - scalp.skin_points[:, 1]) / (heights[0] - heights[1])).astype(int)
+    column = np.round(np.arctan2(offset[:, 0], offset[:, 2]) / (2 * np.pi) * turns).astype(int) % turns
+    near &= (row >= 0) & (row < len(heights))
+    found = np.zeros((len(heights), turns), np.float32)
+    np.maximum.at(found, (row[near], column[near]), distance[near])
+    wide = np.concatenate([found] * 3, 1)
+    for sigma in (1.0, 2.0, 4.0, 8.0, 16.0):
+        known = (wide > 0).astype(np.float32)
+        share = cv2.GaussianBlur(known, (0, 0), sigma)
+        filled = cv2.GaussianBlur(wide * known, (0, 0), sigma) / np.maximum(share, 1e-6)
+        wide = np.where(known > 0, wide, np.where(share > 0.05, filled, 0)).astype(np.float32)
+    return cv2.GaussianBlur(wide, (0, 0), 1.0)[:, turns : 2 * turns].astype(np.float64)
+
+
+def fit_pipe(
+    scalp: Scalp, thickness: np.ndarray, hair: np.ndarray, camera: Camera, drop: float
+) -> Float[np.ndarray, "rows turns"]:
+    """The pipe's wall: the skin and the hair's thickness where hair is short, the photo's outline where it hangs."""
+    rows, turns = round(drop / _PIPE_STEP) + 1, _AZIMUTHS
+    azimuth = np.arange(turns) / turns * 2 * np.pi
+    joint = scalp.surface(azimuth, np.full(turns, _EQUATOR), scalp.sample(thickness, azimuth, np.full(turns, _EQUATOR)))
+    outward = _outward(scalp, azimuth)
+    at_joint = np.linalg.norm((joint - scalp.center)[:, [0, 2]], axis=1)
+    fallen = np.linspace(0, drop, rows)[:, None]
+    y = joint[:, 1] - fallen
+    heights = np.arange(scalp.center[1] + 0.08, y.min() - 0.02, -_PIPE_STEP)
+    at_height = (heights[0] - y) / _PIPE_STEP
+    turn = np.broadcast_to(np.arctan2(outward[:, 0], outward[:, 2]), y.shape)
+    skin = _around(_skin_reach(scalp, heights, turns), turn, at_height)
+    places = scalp.center + outward * skin[..., None]
+    places[..., 1] = y
+    wall = skin + np.minimum(scalp.sample(thickness, *scalp.angles(places)), 0.03)
+
+    reach = hanging_width(hair, scalp, camera, heights)
+    there = reach > 0
+    smooth = np.stack([_smoothed(side, seen) for side, seen in zip(reach, there, strict=True)])
+    sides = [_around(np.repeat(side[:, None], 2, 1), np.zeros_like(y), at_height) for side in smooth]
+    seen = [_around(np.repeat(side[:, None].astype(float), 2, 1), np.zeros_like(y), at_height) for side in there]
+    left = smoothstep(-0.3, 0.3, np.sin(turn))
+    aside = sides[0] * (1 - left) + sides[1] * left
+    sure = seen[0] * (1 - left) + seen[1] * left
+    behind = at_joint[len(at_joint) // 2] + (skin - at_joint[len(at_joint) // 2] + 0.02) * smoothstep(0.0, 0.14, fallen)
+    deep = np.where(np.cos(turn) > 0, 0.065, np.maximum(behind, 0.03))
+    oval = 1 / np.sqrt((np.sin(turn) / np.maximum(aside, 0.03)) ** 2 + (np.cos(turn) / deep) ** 2)
+    wall = np.maximum(wall, oval * np.clip(sure, 0, 1))
+    wall = at_joint + (wall - at_joint) * smoothstep(0.0, 0.035, fallen)
+    wide = cv2.GaussianBlur(np.concatenate([wall] * 3, 1).astype(np.float32), (0, 0), 1.2)
+    wall[1:] = wide[1:, turns : 2 * turns]
+    low = y < scalp.center[1] - 0.12
+    if low.any():  # over the shoulders, not through them
+        places = scalp.center + np.broadcast_to(outward, (*y.shape, 3))[low] * wall[low][:, None]
+        places[:, 1] = y[low]
+        pushed = scalp.push_out(places, 0.004) - scalp.center
+        wall[low] = np.maximum(wall[low], np.minimum(np.hypot(pushed[:, 0], pushed[:, 2]), wall[low] + 0.03))
+    return wall
+
+
+def _smoothed(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Running mean of the known values, about 2 cm wide."""
+    kernel = np.exp(-0.5 * (np.arange(-4, 5) / 1.5) ** 2)
+    share = np.convolve(known.astype(float), kernel, "same")
+    return np.convolve(values * known, kernel, "same") / np.maximum(share, 1e-6)
 
 
 def hair_outside_face(portrait: Portrait) -> np.ndarray:
@@ -109,7 +262,8 @@ def hair_outside_face(portrait: Portrait) -> np.ndarray:
     inner = np.zeros(portrait.hair.shape, np.uint8)
     cv2.fillPoly(inner, [np.round(points[list(OVAL)]).astype(np.int32)], 1)
     face = np.linalg.norm(points[152] - points[10])
-    inner = cv2.erode(inner, np.ones((3, 3), np.uint8), iterations=max(1, round(0.02 * face)))
+    step = np.ones((3, 3), np.uint8)
+    inner = cv2.erode(inner, step, iterations=max(1, round(0.02 * face)))
     up = (points[10] - points[152]) / face
     rows, columns = np.mgrid[: inner.shape[0], : inner.shape[1]]
     height = (columns - points[168, 0]) * up[0] + (rows - points[168, 1]) * up[1]
@@ -117,6 +271,8 @@ def hair_outside_face(portrait: Portrait) -> np.ndarray:
     beside = (inner == 0) & (height < 0.05 * face) & (height > -0.6 * face)
     if (portrait.hair * beside).sum() < 0.06 * face**2:  # too little for hair beside the face: lit ears and cheeks
         bare = height < -0.02 * face
+    else:  # long hair may fall over the cheeks
+        bare &= cv2.erode(inner, step, iterations=max(1, round(0.14 * face))) > 0
     return np.where(bare, 0, portrait.hair)
 
 
@@ -133,33 +289,40 @@ def _photo_of_hair(portrait: Portrait) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
 
 def paint_shell(
-    portrait: Portrait, camera: Camera, scalp: Scalp, thickness: np.ndarray, lowest: np.ndarray,
-    width: int = 768, height: int = 576,
-) -> UInt8[np.ndarray, "h w 4"]:  # fmt: skip
-    """The shell's texture over (azimuth, polar), strands running from the crown down."""
-    view = _View.of(camera)
-    u, v = np.meshgrid((np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height)
-    azimuth, polar = u * 2 * np.pi, v * MAX_POLAR
-    points = scalp.surface(azimuth, polar, scalp.sample(thickness, azimuth, polar))
+    portrait: Portrait, camera: Camera, shell: HairShell, lowest: np.ndarray, width: int = 768
+) -> UInt8[np.ndarray, "h w 4"]:
+    """The shell's texture over (azimuth, v), strands running from the crown down."""
+    view, scalp = _View.of(camera), shell.scalp
+    height = _SKULL_ROWS + round(shell.drop / _TEXEL)
+    azimuth, v = np.meshgrid((np.arange(width) + 0.5) / width * 2 * np.pi, (np.arange(height) + 0.5) / height)
+    points = shell.points(azimuth, v)
+    polar = scalp.angles(points)[1]
+    skull = v <= shell.skull_share
+    direction = np.where(
+        skull[..., None], scalp.directions(azimuth, np.minimum(v / shell.skull_share, 1) * _EQUATOR),
+        shell.outward(azimuth),
+    )  # fmt: skip
     color, core, open_ = _photo_of_hair(portrait)
 
     def look_up(picture: np.ndarray, at: np.ndarray) -> np.ndarray:
         place = (camera.project(at)[..., :2] * _ENLARGE - 0.5).astype(np.float32)
         return cv2.remap(picture, place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
-    beta = np.degrees(np.arccos(np.clip(scalp.directions(azimuth, polar) @ view.toward, -1, 1)))
+    beta = np.degrees(np.arccos(np.clip(direction @ view.toward, -1, 1)))
     photo = look_up(color, points)
     known = smoothstep(86, 60, beta) * look_up(core, points)
 
     # Behind the ears: fold the azimuth back into the strip at the side that the photo saw, and level the light there.
     side = (azimuth + np.pi) % (2 * np.pi) - np.pi
-    fold = np.abs((np.abs(np.degrees(side)) - 38) % 44 - 22) + 38
-    fold = np.where(np.degrees(np.abs(side)) > 60, fold, np.abs(np.degrees(side)))
+    # The strip: 38 to 60 degrees over the skull, 62 to 84 where hair hangs and the face is in front.
+    strip = 38 + 24 * smoothstep(0.8, 1.1, v / shell.skull_share)
+    fold = np.abs((np.abs(np.degrees(side)) - strip) % 44 - 22) + strip
+    fold = np.where(np.degrees(np.abs(side)) > strip + 22, fold, np.abs(np.degrees(side)))
     left_share = smoothstep(-0.35, 0.35, np.sin(side))[..., None]
     mirrored, mirrored_known = np.zeros_like(photo), np.zeros(photo.shape[:2], np.float32)
     for sign, share in ((1, left_share), (-1, 1 - left_share)):
         turned = sign * np.radians(fold)
-        folded = scalp.surface(turned, polar, scalp.sample(thickness, turned, polar))
+        folded = shell.points(turned, v)
         mirrored += (look_up(color, folded) * share).astype(np.float32)
         mirrored_known += (look_up(core, folded) * share[..., 0]).astype(np.float32)
     palette = hair_palette(portrait)
@@ -195,10 +358,16 @@ def paint_shell(
     front = smoothstep(0.35, 0.65, look_up(open_, points) + 0.04 * noise) * smoothstep(-0.012, 0.004, above_bottom)
     use_photo = smoothstep(98, 82, beta)
     alpha = front * use_photo + behind * (1 - use_photo)
+    # the far side of a turned head is seen at a slant: the near side says better where hair begins there
+    slanted = smoothstep(28, 48, beta) * smoothstep(10, 20, beta - beta[:, ::-1]) * (np.abs(side) < np.radians(100))
+    alpha = alpha + (alpha[:, ::-1] - alpha) * slanted
+    picture = picture + (picture[:, ::-1] - picture) * slanted[..., None]
     alpha[-8:] = 0
     wide = np.concatenate([alpha] * 3, 1).astype(np.float32)
     closed = cv2.morphologyEx(wide, cv2.MORPH_CLOSE, np.ones((41, 41), np.uint8))[:, width : 2 * width]
-    alpha = np.where(polar < np.radians(52), np.maximum(alpha, closed), alpha)  # no holes on the top of the head
+    alpha = cv2.morphologyEx(alpha.astype(np.float32), cv2.MORPH_CLOSE, np.ones((11, 11), np.uint8))
+    top = skull & (polar < np.radians(52))
+    alpha = np.where(top, np.maximum(alpha, closed), alpha)  # no holes on the top of the head
     alpha = _without_islands(alpha)
     shade = 1 - 0.35 * smoothstep(0.03, 0.0, above_bottom)[..., None] * (1 - mix)
     rgba = np.concatenate([np.clip(picture * shade, 0, 1), alpha[..., None]], -1)
@@ -218,26 +387,34 @@ def _without_islands(alpha: np.ndarray) -> np.ndarray:
 
 def fit_shell(portrait: Portrait, camera: Camera, scalp: Scalp) -> HairShell:
     """The photo's hair around this skull (0.5 s). The camera is the portrait's, the head at the body model's place."""
-    reach, lowest = silhouette_reach(hair_outside_face(portrait), scalp, camera)
+    hair = hair_outside_face(portrait)
+    reach, lowest = silhouette_reach(hair, scalp, camera)
     thickness = fit_thickness(scalp, reach, _View.of(camera))
-    return HairShell(scalp, thickness, paint_shell(portrait, camera, scalp, thickness, lowest))
+    drop = float(np.clip(scalp.center[1] + 0.05 - lowest.min(), 0.10, 0.40))
+    pipe = fit_pipe(scalp, thickness, hair, camera, drop)
+    bare = HairShell(scalp, thickness, pipe, drop, np.zeros((1, 1, 4), np.uint8))
+    return replace(bare, texture=paint_shell(portrait, camera, bare, lowest))
 
 
-def shell_meshes(shell: HairShell, azimuths: int = 96, polars: int = 60) -> list[AvatarMesh]:
+def shell_meshes(shell: HairShell, azimuths: int = 96, over_skull: int = 40) -> list[AvatarMesh]:
     """Two layers, the inner one darker; only quads that show. About 15,000 triangles together; texture "hair"."""
-    turn, down = np.meshgrid(np.linspace(0, 2 * np.pi, azimuths + 1), np.linspace(0, MAX_POLAR, polars))
+    share = shell.skull_share
+    hanging = round(shell.drop / 0.009)
+    steps = np.r_[np.linspace(0, share, over_skull), share + (1 - share) * np.arange(1, hanging + 1) / hanging]
+    turn, down = np.meshgrid(np.linspace(0, 2 * np.pi, azimuths + 1), steps)
     index = np.arange(turn.size).reshape(turn.shape)
     a, b, c, d = index[:-1, :-1], index[1:, :-1], index[1:, 1:], index[:-1, 1:]
     faces = np.concatenate([np.stack([a, b, c], -1).reshape(-1, 3), np.stack([a, c, d], -1).reshape(-1, 3)])
     alpha = cv2.dilate(shell.texture[..., 3], np.ones((9, 9), np.uint8))
     h, w = alpha.shape
-    uvs = np.stack([turn / (2 * np.pi), down / MAX_POLAR], -1).reshape(-1, 2)
+    uvs = np.stack([turn / (2 * np.pi), down], -1).reshape(-1, 2)
     spots = np.clip((uvs[faces].mean(1) * [w, h]).astype(int), 0, [w - 1, h - 1])
     shown = alpha[spots[:, 1], spots[:, 0]] > 20
-    thickness = shell.scalp.sample(shell.thickness, turn, down)
+    # the inner layer ends before the outer one's edge, or it would look out from behind it as a dark line
+    inside = cv2.erode(shell.texture[..., 3], np.ones((31, 31), np.uint8))[spots[:, 1], spots[:, 0]] > 200
     meshes = []
     for name, height, brightness in (("hair_inner", -0.0035, 0.75), ("hair", 0.0, 1.0)):
-        points = shell.scalp.surface(turn, down, np.maximum(thickness + height, 0.001)).reshape(-1, 3)
+        points = shell.points(turn, down, height).reshape(-1, 3)
         wrap = np.where(index % (azimuths + 1) == azimuths, index - azimuths, index).ravel()
         normals = vertex_normals(points, wrap[faces])[wrap]
         count = len(points)
@@ -252,7 +429,7 @@ def shell_meshes(shell: HairShell, azimuths: int = 96, polars: int = 60) -> list
             name, points.astype(np.float32), normals, uvs.astype(np.float32), faces.astype(np.int32), joints, weights,
             material,
         )  # fmt: skip
-        meshes.append(keep_faces(mesh, shown))
+        meshes.append(keep_faces(mesh, shown & inside if name == "hair_inner" else shown))
     return meshes
 
 
@@ -267,7 +444,7 @@ def settle_ears(
     for side in (-1, 1):
         ids = ears[np.sign(vertices[ears, 0]) == side]
         spots = np.clip(camera.project(vertices[ids])[:, :2].astype(int), 0, [w - 1, h - 1])
-        if portrait.hair[spots[:, 1], spots[:, 0]].mean() < 0.5:
+        if portrait.hair[spots[:, 1], spots[:, 0]].mean() < 0.3:
             texture[..., 3] = np.minimum(texture[..., 3], _away_from(vertices[ids], shell))
             continue
         azimuth, polar = shell.scalp.angles(vertices[ids])
@@ -279,15 +456,13 @@ def settle_ears(
 
 
 def _away_from(ear: np.ndarray, shell: HairShell) -> UInt8[np.ndarray, "h w"]:
-    """Alpha that is 0 on and before an ear and 255 from a centimetre above and behind it."""
+    """Alpha that is 0 on an ear and 255 around it."""
     h, w = shell.texture.shape[:2]
-    u, v = np.meshgrid((np.arange(w) + 0.5) / w, (np.arange(h) + 0.5) / h)
-    azimuth, polar = u * 2 * np.pi, v * MAX_POLAR
-    places = shell.scalp.surface(azimuth, polar, shell.scalp.sample(shell.thickness, azimuth, polar))
+    places = shell.points(*np.meshgrid((np.arange(w) + 0.5) / w * 2 * np.pi, (np.arange(h) + 0.5) / h))
     side = np.sign(ear[0, 0])
     middle, half = (ear.max(0) + ear.min(0)) / 2, (ear.max(0) - ear.min(0)) / 2
     up, forward = places[..., 1] - middle[1], places[..., 2] - middle[2]
     inside = np.hypot(up / (half[1] + 0.002), forward / (half[2] + 0.002))
-    keep = smoothstep(0.74, 0.92, inside)
+    keep = smoothstep(0.60, 0.75, inside)
     keep = np.where(places[..., 0] * side > 0.03, keep, 1.0)
     return np.round(255 * keep).astype(np.uint8)

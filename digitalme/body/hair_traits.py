@@ -30,7 +30,7 @@ class HairTraits:
     fringe: float
     """Share of the upper forehead that looks like hair and not like skin."""
     style: str
-    """"photo", or a style of strand cards where a shell does not work: "bald", "long", "parted"."""
+    """"photo", or "bald"."""
     cut: str
     """The nearest named style: what a drawn character would wear."""
     glasses: str = ""
@@ -77,7 +77,7 @@ def hair_traits(portrait: Portrait) -> HairTraits:
     cut = _cut(above, beside, below, width, reach, coherence, fringe > 0.35)
     if portrait.traits.get("bald", 0) > 0.5:
         cut = "bald"
-    style = {"bald": "bald", "long": "long", "parted": "parted"}.get(cut, "photo")
+    style = "bald" if cut == "bald" else "photo"
     return HairTraits(above, beside, below, width, coherence, fringe, style, cut)
 
 

@@ -114,8 +114,8 @@ def hair_mask(image: Image, person: Mask, skin_away: Float32[np.ndarray, "h w"],
 
 
 def _grown_by_color(image, hair, person, skin_away, face) -> Mask:
-    """Add what has the hair's colour and touches it: short hair at the temples, and long hair below the chin where
-    hair already runs down beside the face."""
+    """Add what has the hair's colour and touches it: short hair at the temples, and long hair below the chin and over
+    the cheeks where hair already runs down beside the face."""
     core = eroded(hair, 0.009 * face.height_px)
     if core.sum() < 200:
         return hair
@@ -125,15 +125,26 @@ def _grown_by_color(image, hair, person, skin_away, face) -> Mask:
     away = lab - middle
     inverse = np.linalg.inv(np.cov(near.T) + np.diag([15, 5, 5])).astype(np.float32)
     distance = np.sqrt(np.einsum("hwc,cd,hwd->hw", away, inverse, away, optimize=True))
-    alike = person & (distance < 0.8 * skin_away) & ~face.polygon(marks.OVAL, 0.005)
-    temples = alike & (distance < 3.2) & (skin_away > 3.5) & (face.up > 0) & (face.side < 0.75)
+    alike = person & (distance < 0.8 * skin_away)
+    outside = alike & ~face.polygon(marks.OVAL, 0.005)
+    temples = outside & (distance < 3.2) & (skin_away > 3.5) & (face.up > 0) & (face.side < 0.75)
+    # the oval's rim may lie on the temples' hair
+    rim = alike & (distance < 0.6 * skin_away) & (skin_away > 4) & ~face.polygon(marks.OVAL, -0.06) & (face.up > 0.05)
+    # cropped hair lets the skin through
+    rim |= alike & (skin_away > 2.2) & (distance < 3.2) & ~face.polygon(marks.OVAL, -0.04) & (face.up > 0.15)
     beside = hair & (face.up < -0.12) & (face.up > -0.5) & ~face.polygon(marks.OVAL, 0.02)
     long = beside.sum() > 0.05 * face.height_px**2
-    below = alike & (distance < 2.4) & (face.up < -0.3) & long
-    grown = cv2.morphologyEx((temples | below | hair).astype(np.uint8), cv2.MORPH_OPEN, disc(1))
+    below = outside & (distance < 2.4) & (face.up < -0.3) & long
+    # long hair may fall over the cheeks; below the mouth it could be a beard
+    over = alike & (distance < 0.6 * skin_away) & (skin_away > 4) & ~face.polygon(marks.OVAL, -0.16) & long
+    over &= face.up > -0.15
+    grown = cv2.morphologyEx((temples | rim | below | over | hair).astype(np.uint8), cv2.MORPH_OPEN, disc(1))
     _, parts = cv2.connectedComponents(grown)
     touching = np.unique(parts[hair])
     found = hair | np.isin(parts, touching[touching > 0])
+    # a thin line down the cheek is its lit edge, or a sideburn that the skin's picture has too
+    thick = cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_OPEN, disc(max(1, round(0.03 * face.height_px)))) > 0
+    found &= thick | (face.up > 0)
     return cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_CLOSE, disc(max(1, round(0.01 * face.height_px)))) > 0
 
 

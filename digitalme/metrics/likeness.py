@@ -94,6 +94,18 @@ def head_region(landmarks: Landmarks, shape: tuple[int, ...]) -> Bool[np.ndarray
     return (x + 0.5 - chin[0]) * (chin - top)[0] + (y + 0.5 - chin[1]) * (chin - top)[1] < 0
 
 
+def beside_jaw(portrait: Portrait) -> Bool[np.ndarray, "h w"]:
+    """What stands beside the jaw and is neither skin nor hair: a collar or a raised shoulder, no part of the head."""
+    marks = portrait.landmarks[:, :2]
+    (top, chin), mouth = marks[[10, 152]], marks[[61, 291]].mean(0)
+    y, x = np.indices(portrait.person.shape)
+    below_mouth = (x + 0.5 - mouth[0]) * (chin - top)[0] + (y + 0.5 - mouth[1]) * (chin - top)[1] > 0
+    face = cv2.dilate(
+        face_region(portrait.landmarks, portrait.person.shape).astype(np.uint8), np.ones((9, 9), np.uint8)
+    )
+    return below_mouth & (face == 0) & (portrait.person > 0.5) & (portrait.skin < 0.5) & (portrait.hair < 0.5)
+
+
 def face_region(landmarks: Landmarks, shape: tuple[int, ...]) -> Bool[np.ndarray, "h w"]:
     """Inside the face's oval."""
     mask = np.zeros(shape, np.uint8)
@@ -172,7 +184,7 @@ class LikenessFigures:
     landmark_nme: float | None
     """Mean landmark distance over the distance of the outer eye corners, photo's camera and expression."""
     silhouette_iou: float
-    """Head above the chin's line against the portrait's person matte."""
+    """Head above the chin's line against the portrait's person matte; clothes beside the jaw are left out."""
     face_psnr: float
     """dB inside the face's oval, textures without lamps."""
     descriptor: dict[int, float | None]
@@ -188,7 +200,7 @@ def measure_likeness(portrait: Portrait, likeness: Likeness, avatar: Avatar) -> 
     weights, marks = likeness.expression, portrait.landmarks
     picture = flat_picture(avatar, camera, weights)
     found = face_landmarks(picture)
-    head = head_region(marks, shape)
+    head = head_region(marks, shape) & ~beside_jaw(portrait)
     pictures, distances = [picture], {}
     wanted = face_descriptor(portrait.image, marks) if has_descriptor() else None
     for degrees in YAWS:

@@ -48,9 +48,9 @@ SIDE_LIGHT_REMOVED = 0.6
 """The same for what makes the face's two sides differ."""
 BAND_SIGMA = 14 / 2048
 """Where the low band ends and the high band begins, in widths of the texture."""
-DETAIL_LIMIT = 0.07
-"""Skin detail beyond this (sRGB, 0..1) is bent back: smile folds fade, pores stay. Brows, eyes and lips are exempt.
-0.035 is smoother and costs likeness (0.03 of descriptor distance on one face)."""
+DETAIL_LIMIT = 0.12
+"""Skin detail beyond this (sRGB, 0..1) is bent back: smile folds fade, pores stay. Brows, eyes, lips and hair are
+exempt. 0.035 is smoother and costs likeness (0.03 of descriptor distance on one face)."""
 TONE_PULL = (0.05, 0.25, 0.25)
 """How far the low band goes towards the skin's own colour in Lab; more in colour than in lightness."""
 EDGE_PULL = (0.5, 0.65, 0.65)
@@ -100,6 +100,24 @@ class _Surface:
     """Metres to the line where the head's square ends and the body begins."""
 
 
+@dataclass(frozen=True)
+class _Trust:
+    """How far the photo holds for each texel, 0..1."""
+
+    skin: Grid
+    """It shows plain skin: tone, light and what is unseen are worked out from these texels."""
+    seen: Grid
+    """It shows this place of the head, be it in shade, under a highlight or covered with hair that lies on it."""
+    features: Grid
+    """Brows, eyes, lips, nostrils."""
+    kept: Grid
+    """Where detail of any strength stays: features and hair."""
+    fold: Grid
+    """Where the skin of the lids lies folded, apart from the lash line."""
+    mouth: Grid
+    """Where the mouth opens."""
+
+
 def head_faces() -> Bool[np.ndarray, "faces"]:
     """Which triangles of part "head" lie in HEAD_UV_BOX; the others are pieces of the neck in the body's island."""
     return load_body().parts["head"].uvs[..., 0].min(1) > HEAD_UV_BOX[0]
@@ -114,27 +132,30 @@ def bake_head(portrait: Portrait, fitted: FittedHead, size: int = 2048) -> HeadT
     vertices = fitted.vertices(with_expression=True, with_residual=True)
     surface = _project_surface(fitted, vertices, size // 2)
     photo = portrait.image.astype(np.float32) / 255
-    weight, features, fold, mouth = _weights(portrait, photo, surface, _depth_picture(vertices, fitted.camera))
+    trust = _weights(portrait, photo, surface, _depth_picture(vertices, fitted.camera))
+    weight, seen, fold, mouth = trust.skin, trust.seen, trust.fold, trust.mouth
     flat = _sample(photo, surface.pixel)
     evened = _light_correction(flat, surface.normal, weight)
     flat *= evened[..., None]
-    skin = _skin_tone(flat[(weight > 0.8) & (features < 0.1) & (surface.facing > 0.7)])
+    skin = _skin_tone(flat[(weight > 0.8) & (trust.features < 0.1) & (surface.facing > 0.7)])
 
-    mean = _masked_mean(flat, weight, BAND_SIGMA * size / 2)
+    mean = _masked_mean(flat, np.maximum(weight, seen), BAND_SIGMA * size / 2)
     low, unseen = _low_band(flat, weight, surface, skin)
+    low += (mean - low) * seen[..., None]  # with the detail below: the photo itself
+    unseen *= 1 - seen
     low += (np.array(portrait.lip_color, np.float32) * INNER_LIP_TINT - low) * (0.7 * mouth)[..., None]
     low += (skin * LID_TINT - low) * (0.45 * fold)[..., None]
-    rows, columns = _photo_rectangle(weight)
+    rows, columns = _photo_rectangle(np.maximum(weight, seen))
     detail = _sample(photo, _twice(surface.pixel, rows, columns), cv2.INTER_CUBIC)
     detail *= _twice(evened, rows, columns)[..., None]
     detail -= _twice(mean, rows, columns)
-    pores = _pore_noise(size, _skin_roughness(flat, weight, features, size))
+    pores = _pore_noise(size, _skin_roughness(flat, weight, trust.features, size))
     quiet = (1 - unseen) * (1 - 0.7 * mouth) * (1 - 0.85 * fold)
-    relief = _fill_detail(detail, pores, weight, features, quiet, rows, columns)
+    relief = _fill_detail(detail, pores, trust, quiet, rows, columns)
     return HeadTexture(
         _compose(low, relief, pores, rows, columns),
         _normal_map(relief, pores, rows, columns),
-        np.round(weight * 255).astype(np.uint8).repeat(2, 0).repeat(2, 1),
+        np.round(np.maximum(weight, seen) * 255).astype(np.uint8).repeat(2, 0).repeat(2, 1),
         HEAD_UV_BOX,
     )
 
@@ -263,41 +284,60 @@ def _soft(mask: np.ndarray, sigma: float) -> Picture:
     return _blur(mask.astype(np.float32), sigma)
 
 
-def _weights(portrait: Portrait, photo: np.ndarray, surface: _Surface, depth: Picture) -> tuple[Grid, Grid, Grid, Grid]:
-    """How far each texel is to be trusted; where brows, eyes and lips keep their detail; where the skin of the lids
-    lies folded, apart from the lash line; where the mouth opens."""
+def _weights(portrait: Portrait, photo: np.ndarray, surface: _Surface, depth: Picture) -> _Trust:
     top, chin = portrait.landmarks[[FOREHEAD_TOP, CHIN], :2]
     face_height = float(np.linalg.norm(chin - top))
     unit = face_height / 110  # the recipes' constants were found on a face 110 pixels high
 
-    below_chin = ((np.indices(depth[::2, ::2].shape)[::-1].transpose(1, 2, 0) - chin) @ (chin - top)) / face_height**2
+    places = np.indices(depth[::2, ::2].shape)[::-1].transpose(1, 2, 0)
+    below_chin = ((places - chin) @ (chin - top)) / face_height**2
     # Collar, earring, hair wisps: not skin, and outside the face proper.
     oddities = (portrait.skin < 0.5) & ~_polygon(portrait, OVAL, -0.08 * face_height)
+    hair = portrait.hair > 0.5
+    brows, eyes = (portrait.landmarks[list(ids), :2].mean(0) for ids in ((105, 334), (33, 263)))
+    middle = _polygon(portrait, OVAL, -0.12 * face_height)  # bangs lie on the forehead down to the eyes
+    hanging = hair & ((places - np.where(middle[..., None], eyes, brows)) @ (chin - top) > 0)
+    crown = (places - brows) @ (chin - top) < 0
+    nobody = portrait.person < 0.5
     foreign = np.maximum.reduce([
-        _soft(_grown(portrait.hair > 0.5, 5 * unit), 1.6 * unit),
-        _soft(_grown(portrait.person < 0.5, 2 * unit), 1.5 * unit),
+        _soft(_grown(hair, 5 * unit), 1.6 * unit),
+        _soft(_grown(nobody, 2 * unit), 1.5 * unit),
         _soft(below_chin > 0.22, 4 * unit),
         _soft(_grown(oddities, 2 * unit), 1.5 * unit),
     ])  # fmt: skip
+    # Hair above the brows lies on the head: its picture may stay there. Hair before a cheek may not.
+    covering = np.maximum.reduce([
+        _soft(_grown(hanging, 1 * unit), 1.0 * unit),
+        _soft(_grown(nobody, 1 * unit), 1.0 * unit),
+        _soft(below_chin > 0.22, 4 * unit),
+        _soft(_grown(oddities & ~hair & ~crown, 1 * unit), 1.5 * unit),
+    ])  # fmt: skip
     eyes = np.maximum.reduce([_soft(_polygon(portrait, eye, 0), 0.3 * unit) for eye in (EYE_RIGHT, EYE_LEFT)])
     mouth = _soft(_polygon(portrait, LIPS_INNER, 0), 0.25 * unit)
-    masks = np.stack([np.clip(foreign, 0, 1), np.clip(eyes + mouth, 0, 1), mouth], 2)
-    foreign, holes, mouth = np.moveaxis(_sample(masks, surface.pixel), 2, 0)
+    inside = _soft(_polygon(portrait, OVAL, -0.02 * face_height) | crown, 1.5 * unit)
+    strands = _soft(_grown(hair & ~hanging, 2 * unit), 1.5 * unit)
+    masks = np.stack([np.clip(foreign, 0, 1), np.clip(eyes + mouth, 0, 1), mouth, np.clip(covering, 0, 1)], 2)
+    foreign, holes, mouth, covering = np.moveaxis(_sample(masks, surface.pixel), 2, 0)
+    inside, strands = np.moveaxis(_sample(np.stack([inside, strands], 2), surface.pixel), 2, 0)
 
     nearest = cv2.remap(depth, surface.pixel[..., 0] * 2 - 0.5, surface.pixel[..., 1] * 2 - 0.5, cv2.INTER_NEAREST,
                         borderMode=cv2.BORDER_CONSTANT, borderValue=0)  # fmt: skip
     visible = surface.covered & (np.abs(nearest - surface.depth) < SAME_SURFACE_M)
-    weight = _smoothstep(*GRAZING, surface.facing) * visible * (1 - foreign) * (1 - holes)
+    faced = _smoothstep(*GRAZING, surface.facing) * visible * (1 - holes)
+    weight = faced * (1 - foreign)
 
     features = np.any([_polygon(portrait, ring, pixels * unit) for ring, pixels in FEATURES], 0)
     features = _sample(_soft(features, 1.5 * unit), surface.pixel) * (surface.facing > 0.1)
     lashes = np.any([_polygon(portrait, eye, 1.5 * unit) for eye in (EYE_RIGHT, EYE_LEFT)], 0)
     fold = surface.lid * (1 - _sample(_soft(lashes, 0.5 * unit), surface.pixel))
     features *= 1 - fold
-    weight *= np.maximum(_plausible_skin(_sample(photo, surface.pixel), weight, features), features)
-    weight = cv2.erode(weight.astype(np.float32), np.ones((3, 3), np.uint8))
-    inside = visible & (surface.facing > 0.15)
-    return weight, features.astype(np.float32), fold.astype(np.float32), _blur((mouth * inside).astype(np.float32), 2.5)
+    skin_like = np.maximum(_plausible_skin(_sample(photo, surface.pixel), weight, features), features)
+    weight *= skin_like
+    seen = faced * (1 - covering) * np.maximum(skin_like, inside)
+    weight, seen = (cv2.erode(grid.astype(np.float32), np.ones((3, 3), np.uint8)) for grid in (weight, seen))
+    mouth = _blur((mouth * (visible & (surface.facing > 0.15))).astype(np.float32), 2.5)
+    kept = np.maximum(features, strands * seen).astype(np.float32)
+    return _Trust(weight, _blur(seen, 1.5), features.astype(np.float32), kept, fold.astype(np.float32), mouth)
 
 
 def _plausible_skin(colour: Colors, weight: Grid, features: Grid) -> Grid:
@@ -426,16 +466,15 @@ def _pore_noise(size: int, deviation: float) -> Grid:
     return np.tile(noise, (repeats, repeats))[:size, :size]
 
 
-def _fill_detail(
-    detail: Crop, pores: Pores, weight: Grid, features: Grid, quiet: Grid, rows: slice, columns: slice
-) -> Crop:
+def _fill_detail(detail: Crop, pores: Pores, trust: _Trust, quiet: Grid, rows: slice, columns: slice) -> Crop:
     """The high band inside the rectangle: the photo's own, else its mirror image's, else pores."""
-    keep = _twice(features, rows, columns)[..., None]
-    bent = DETAIL_LIMIT * np.tanh(detail * (0.8 / DETAIL_LIMIT))
+    keep = _twice(trust.kept, rows, columns)[..., None]
+    bent = DETAIL_LIMIT * np.tanh(detail / DETAIL_LIMIT)
     detail = bent + (detail - bent) * keep
     del bent
-    own = _blur(weight, 1.5) * np.clip(weight * 3, 0, 1)
-    other = _mirrored(own) * (1 - own)
+    skin = _blur(trust.skin, 1.5) * np.clip(trust.skin * 3, 0, 1)
+    own = np.maximum(skin, trust.seen)
+    other = _mirrored(skin) * (1 - own)
     share_own, share_other = _twice(own, rows, columns), _twice(other, rows, columns)
     relief = _mirrored(detail) * share_other[..., None]
     relief += detail * share_own[..., None]
