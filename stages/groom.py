@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from digitalme.artifacts import Avatar, Draft, Likeness, Portrait
+from digitalme.artifacts.avatar import AvatarMesh
 from digitalme.body.actions import settled_actions
 from digitalme.body.beard import BEARD_STYLES, beard_meshes, beard_style
 from digitalme.body.character import base_avatar
@@ -29,6 +30,7 @@ from digitalme.body.scalp import build_scalp
 from digitalme.errors import InputError
 from digitalme.imaging.shades import enamel, eye_from_photo, eye_white
 from digitalme.rendering.bake_teeth import with_own_teeth
+from digitalme.rendering.frames import eye_centers, find_frames
 
 Rgb = tuple[float, float, float]
 _DRAWN_BEARD = {"none": 0.0, "stubble": 0.0, "moustache": 0.6, "goatee": 0.7, "short": 0.8, "full": 1.0}
@@ -118,8 +120,7 @@ def _lifelike(
     else:
         hair, textures = card_meshes(scalp, style), hair_textures(style, hair_palette(portrait))
     if portrait.traits.get("glasses", 0.0) > 0.5:
-        eyes = np.stack([vertices[model.parts[f"eye_{side}"].vertex_ids].mean(0) for side in ("left", "right")])
-        hair += glasses_of_kind(traits.glasses, vertices, eyes) if traits.glasses else [glasses_mesh(vertices, eyes)]
+        hair += _own_glasses(portrait, likeness, vertices, traits.glasses)
     avatar = reshape(avatar, vertices, settled_actions(vertices, model))
     lash = lash_color(portrait.brow_color)
     avatar = with_eyes(avatar, portrait.iris_color, eye_white(portrait) or WHITE, lash)
@@ -130,6 +131,15 @@ def _lifelike(
     avatar = dress(avatar, vertices, config.outfit, cloth)
     about = avatar.about | {"hair_style": style, "beard": beard[0]}
     return replace(avatar, meshes=avatar.meshes + tuple(hair), textures=avatar.textures | textures, about=about)
+
+
+def _own_glasses(portrait: Portrait, likeness: Likeness, vertices: np.ndarray, kind: str) -> list[AvatarMesh]:
+    """Glasses of a kind that is known, else of the size and colour that the photo shows."""
+    eyes = eye_centers(vertices)
+    if kind:
+        return glasses_of_kind(kind, vertices, eyes)
+    frames = find_frames(portrait, likeness.camera, vertices)
+    return [glasses_mesh(vertices, eyes, frames.half_size, drop=frames.drop, color=frames.color)]
 
 
 def _own_eyes(avatar: Avatar, portrait: Portrait) -> Avatar:

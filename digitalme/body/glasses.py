@@ -43,37 +43,54 @@ def _lenses(frame: AvatarMesh) -> AvatarMesh:
     return head_mesh("lenses", places, normals, np.zeros((len(places), 2)), np.array(faces), material)
 
 
+def rim_lines(
+    vertices: Float[np.ndarray, "vertices 3"],
+    eyes: Float[np.ndarray, "2 3"],
+    half_size: tuple[float, float],
+    drop: float = 0.001,
+    corner: float = 2 / 3,
+) -> list[Float[np.ndarray, "36 3"]]:
+    """The middle lines of the two rims. `drop`: how far their middles lie below the eyeballs', metres."""
+    turn = np.linspace(0, 2 * np.pi, 36, endpoint=False)
+    round_x = np.sign(np.cos(turn)) * np.abs(np.cos(turn)) ** corner
+    round_y = np.sign(np.sin(turn)) * np.abs(np.sin(turn)) ** corner
+    plane = landmark_points(vertices)[6, 2] + 0.010  # a centimetre before the bridge of the nose
+    rims = []
+    for center in eyes:
+        middle = np.sign(center[0]) * max(abs(center[0]), half_size[0] + 0.003)
+        rim = np.stack([middle + round_x * half_size[0], center[1] - drop + round_y * half_size[1], 0 * turn], 1)
+        rim[:, 2] = plane - 5.4 * np.clip(np.abs(rim[:, 0]) - 0.02, 0, 1) ** 2
+        rims.append(rim)
+    return rims
+
+
 def glasses_mesh(
     vertices: Float[np.ndarray, "vertices 3"],
     eyes: Float[np.ndarray, "2 3"],
     half_size: tuple[float, float] = (0.027, 0.021),
     thickness: float = 0.0013,
     corner: float = 2 / 3,
+    drop: float = 0.001,
+    color: tuple[float, float, float] = FRAME[:3],
 ) -> AvatarMesh:
     """Glasses on this face. `eyes`: the eyeballs' centres; `half_size`: half width and height of a rim; metres.
 
-    `corner`: 1 makes the rims round, towards 0 they become rectangles."""
+    `corner`: 1 makes the rims round, towards 0 they become rectangles; `drop` as in `rim_lines`; `color`: sRGB 0..1."""
     mark = landmark_points(vertices)
-    turn = np.linspace(0, 2 * np.pi, 36, endpoint=False)
-    round_x = np.sign(np.cos(turn)) * np.abs(np.cos(turn)) ** corner
-    round_y = np.sign(np.sin(turn)) * np.abs(np.sin(turn)) ** corner
-    plane = mark[6, 2] + 0.010  # a centimetre before the bridge of the nose
-    reach = np.abs(eyes[:, 0]).min()
-    wide = min(half_size[0], reach - 0.003)
     tubes = []
-    for center in eyes:
-        rim = np.stack([center[0] + round_x * wide, center[1] - 0.001 + round_y * half_size[1], 0 * turn], 1)
-        rim[:, 2] = plane - 5.4 * np.clip(np.abs(rim[:, 0]) - 0.02, 0, 1) ** 2
+    rims = rim_lines(vertices, eyes, half_size, drop, corner)
+    for center, rim in zip(eyes, rims, strict=True):
         tubes.append((rim, True, thickness))
         side = np.sign(center[0])
         hinge = rim[np.argmax(rim[:, 0] * side)] + np.array([0, 0.3 * half_size[1], 0])
         temple = mark[454 if side > 0 else 234]
         ear = np.array([side * (max(abs(hinge[0]), abs(temple[0])) + 0.006), hinge[1] + 0.002, temple[2] - 0.055])
         tubes.append((hinge + np.linspace(0, 1, 5)[:, None] * (ear - hinge), False, 0.85 * thickness))
-    inner = max(0.004, reach - wide)
+    inner = max(0.003, min(np.abs(rim[:, 0]).min() for rim in rims))
     x = np.linspace(inner, -inner, 7)
     arc = np.stack(
-        [x, eyes[0, 1] + 0.28 * half_size[1] + 0.004 * (1 - (x / inner) ** 2), np.full(7, plane + 0.0005)], 1
+        [x, eyes[0, 1] - drop + 0.28 * half_size[1] + 0.004 * (1 - (x / inner) ** 2), np.full(7, mark[6, 2] + 0.0105)],
+        1,
     )
     tubes.append((arc, False, 0.85 * thickness))
     points, normals, faces, count = [], [], [], 0
@@ -83,7 +100,7 @@ def glasses_mesh(
         normals.append(n)
         faces.append(f + count)
         count += len(p)
-    material = Material("Glasses", "glass", FRAME, roughness=0.4, double_sided=True)
+    material = Material("Glasses", "glass", (*color, 1.0), roughness=0.4, double_sided=True)
     return head_mesh(
         "glasses",
         np.concatenate(points),

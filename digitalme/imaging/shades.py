@@ -40,6 +40,10 @@ def eye_white(portrait: Portrait) -> Rgb | None:
     if len(pixels) < 30:
         return None
     white = np.array(_bright_median(pixels, 55, 92))
+    # no white is as coloured as skin: what is came through glasses, or from the lids' rims
+    skin = np.array(portrait.skin_color)
+    tint, skin_tint = np.ptp(white) / white.mean(), np.ptp(skin) / skin.mean()
+    white = white.mean() + (white - white.mean()) * min(1.0, 0.5 * skin_tint / max(tint, 1e-6))
     # behind dark glasses, or where lashes cover them, whites are no darker than this
     floor = 0.6 * np.mean(portrait.skin_color)
     return tuple(float(v) for v in white * max(1.0, floor / white.mean()))

@@ -30,6 +30,7 @@ from digitalme.body.landmarks import (
     OVAL,
 )
 from digitalme.body.model import load_body
+from digitalme.rendering.frames import frames_mask
 from digitalme.rendering.raster import rasterise_ids
 from digitalme.spaces import srgb_to_linear
 
@@ -132,7 +133,8 @@ def bake_head(portrait: Portrait, fitted: FittedHead, size: int = 2048) -> HeadT
     vertices = fitted.vertices(with_expression=True, with_residual=True)
     surface = _project_surface(fitted, vertices, size // 2)
     photo = portrait.image.astype(np.float32) / 255
-    trust = _weights(portrait, photo, surface, _depth_picture(vertices, fitted.camera))
+    glasses = frames_mask(portrait, fitted.camera, vertices)
+    trust = _weights(portrait, photo, surface, _depth_picture(vertices, fitted.camera), glasses)
     weight, seen, fold, mouth = trust.skin, trust.seen, trust.fold, trust.mouth
     flat = _sample(photo, surface.pixel)
     evened = _light_correction(flat, surface.normal, weight)
@@ -284,7 +286,9 @@ def _soft(mask: np.ndarray, sigma: float) -> Picture:
     return _blur(mask.astype(np.float32), sigma)
 
 
-def _weights(portrait: Portrait, photo: np.ndarray, surface: _Surface, depth: Picture) -> _Trust:
+def _weights(
+    portrait: Portrait, photo: np.ndarray, surface: _Surface, depth: Picture, glasses: Bool[np.ndarray, "rows columns"]
+) -> _Trust:
     top, chin = portrait.landmarks[[FOREHEAD_TOP, CHIN], :2]
     face_height = float(np.linalg.norm(chin - top))
     unit = face_height / 110  # the recipes' constants were found on a face 110 pixels high
@@ -304,6 +308,7 @@ def _weights(portrait: Portrait, photo: np.ndarray, surface: _Surface, depth: Pi
         _soft(_grown(nobody, 2 * unit), 1.5 * unit),
         _soft(below_chin > 0.22, 4 * unit),
         _soft(_grown(oddities, 2 * unit), 1.5 * unit),
+        _soft(glasses, 0.5 * unit),
     ])  # fmt: skip
     # Hair above the brows lies on the head: its picture may stay there. Hair before a cheek may not.
     covering = np.maximum.reduce([
@@ -311,6 +316,7 @@ def _weights(portrait: Portrait, photo: np.ndarray, surface: _Surface, depth: Pi
         _soft(_grown(nobody, 1 * unit), 1.0 * unit),
         _soft(below_chin > 0.22, 4 * unit),
         _soft(_grown(oddities & ~hair & ~crown, 1 * unit), 1.5 * unit),
+        _soft(glasses, 0.5 * unit),
     ])  # fmt: skip
     eyes = np.maximum.reduce([_soft(_polygon(portrait, eye, 0), 0.3 * unit) for eye in (EYE_RIGHT, EYE_LEFT)])
     mouth = _soft(_polygon(portrait, LIPS_INNER, 0), 0.25 * unit)

@@ -73,9 +73,9 @@ def _stretch(
 
 
 def _projected(
-    painted: UInt8[np.ndarray, "h w c"], uvs: np.ndarray, faces: np.ndarray, pixels: Float[np.ndarray, "v 3"],
+    painted: UInt8[np.ndarray, "rows columns c"], uvs: np.ndarray, faces: np.ndarray, pixels: Float[np.ndarray, "v 3"],
     portrait: Portrait, teeth: Bool[np.ndarray, "h w"],
-) -> UInt8[np.ndarray, "h2 w2 c"]:  # fmt: skip
+) -> UInt8[np.ndarray, "rows2 columns2 c"]:  # fmt: skip
     """The painted rows, enlarged, with the photo where it shows teeth."""
     drawn = cv2.resize(painted, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
     height, width = drawn.shape[:2]
