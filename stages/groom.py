@@ -126,7 +126,9 @@ def _lifelike(
     avatar = with_eyes(avatar, portrait.iris_color, eye_white(portrait) or WHITE, lash)
     avatar = _own_eyes(avatar, portrait)
     avatar = with_own_teeth(with_mouth(avatar, enamel(portrait) or ENAMEL), portrait, likeness)
-    grown, painted = beard_meshes(avatar.mesh("head"), vertices, beard[0], beard[1])
+    # stubble that the photo shows is in the skin's picture already
+    style_grown = "none" if beard[0] == "stubble" and config.beard == "auto" else beard[0]
+    grown, painted = beard_meshes(avatar.mesh("head"), vertices, style_grown, beard[1])
     hair, textures = hair + grown, textures | painted
     avatar = dress(avatar, vertices, config.outfit, cloth)
     about = avatar.about | {"hair_style": style, "beard": beard[0]}
