@@ -19,12 +19,14 @@ from digitalme.errors import DigitalMeError, InputError
 
 if TYPE_CHECKING:
     from digitalme.product import How, Inputs
+    from digitalme.run import Run
 
 DESCRIPTION = """From one photo and one voice clip to your own rigged avatar and talking-head video, offline.
 
   digitalme demo
   digitalme build --selfie me.jpg --voice clip.wav
   digitalme build --prompt "a woman with long pink hair" --voice clip.wav
+  digitalme build --selfie me.jpg --drive webcam.mp4
   digitalme talk me/ --voice other.wav
   digitalme render me/ --performance edited.json
   digitalme export me/ --to glb vrm
@@ -82,6 +84,10 @@ def build(
     prompt: str = "",
     voice: Annotated[Path | None, arg(metavar="PATH")] = None,
     say: str = "",
+    say_file: Annotated[Path | None, arg(metavar="PATH")] = None,
+    write: Annotated[str, arg(metavar="TOPIC")] = "",
+    language_model: Annotated[Path | None, arg(metavar="PATH")] = None,
+    drive: Annotated[Path | None, arg(metavar="PATH")] = None,
     out: Annotated[Path | None, arg(metavar="PATH")] = None,
     face: Annotated[int | None, arg(metavar="NUMBER")] = None,
     consent: str = "",
@@ -92,10 +98,15 @@ def build(
     Args:
         selfie: A photo of one person: JPEG, PNG, HEIC, WebP and others. Several of the same person, turned to both
             sides, give a truer head.
-        video: In place of photos: a video of the person turning the head slowly to one side and to the other.
+        video: In place of photos: a video of the person turning the head slowly to one side and to the other. Given
+            alone, a video with speech is the voice and the performance too.
         prompt: Instead of a photo a person in words, English or Chinese: "an old man with a white beard".
         voice: A clip of speech: WAV, MP3, M4A, FLAC, OGG. Without one only the avatar is built.
         say: The words of the clip: the lips then follow them more closely. Without --voice a synthesiser speaks them.
+        say_file: A text file with the words, in place of --say.
+        write: A topic; a language model on this machine writes the words. Needs --language-model.
+        language_model: The folder of a Hugging Face causal language model, for --write.
+        drive: A video of a face, of anyone: the avatar does what it does. Without --voice its sound is the voice.
         out: The folder to write to. Default: a folder named after the selfie, in the current one.
         face: Which face to take where the photo shows several, counted from the left, from 1.
         consent: Who is in the photo and what they agreed to, in words or as a JSON record. It is asked for once.
@@ -110,7 +121,10 @@ def build(
     out = out or Path((shown.stem if shown else re.sub(r"\W+", "-", prompt).strip("-")[:40]) or "me")
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out}: is not a folder; choose another with --out")
-    inputs = product.Inputs(first, voice, say, prompt=prompt, more_selfies=tuple(selfie[1:]), turn=video)
+    words = _words(say, say_file, write, language_model)
+    if video is not None and drive is None and voice is None and not words and product.speaks(video):
+        drive = video  # somebody talks in it: it is the voice and the performance too
+    inputs = product.Inputs(first, voice, words, drive, prompt=prompt, more_selfies=tuple(selfie[1:]), turn=video)
     _build(inputs, out, options, {"encode_photo": {"face": face}} if face is not None else {}, consent)
 
 
@@ -131,6 +145,28 @@ def demo(
     _build(Inputs(photo, voice, words), out, options, {}, DEMO_CONSENT)
 
 
+def _words(say: str, say_file: Path | None, topic: str, language_model: Path | None) -> str:
+    """What is said: by --say, --say-file or --write."""
+    if sum(map(bool, (say, say_file, topic))) > 1:
+        raise InputError("--say, --say-file and --write each give the words; expected one of them")
+    if say_file is not None:
+        from digitalme.product import LARGEST_TEXT, read_source
+
+        try:
+            return read_source(say_file, "--say-file", LARGEST_TEXT).decode("utf-8-sig").strip()
+        except UnicodeDecodeError:
+            raise InputError(f"--say-file {say_file}: not a text file; expected words in UTF-8") from None
+    if topic:
+        if language_model is None:
+            raise InputError("--write needs --language-model PATH: the folder of a Hugging Face causal language model")
+        from digitalme.text.writing import write_script
+
+        words = write_script(topic, language_model)
+        _say(f"script: {words}")
+        return words
+    return say
+
+
 def _build(inputs: Inputs, out: Path, options: BuildOptions, extra: dict, consent: str) -> None:
     from digitalme import product
     from digitalme.progress_bar import ProgressBar
@@ -140,16 +176,24 @@ def _build(inputs: Inputs, out: Path, options: BuildOptions, extra: dict, consen
         "groom": {"hair": options.hair},
         "animate": {"emotion": options.emotion, "head_motion": options.head_motion},
     }
+    if inputs.drive is not None:
+        chosen["encode_video"] = {"head_motion": chosen.pop("animate")["head_motion"]}
+        if options.emotion is not None:
+            raise InputError(
+                "--emotion is for a performance made from a voice; with --drive the face in the video rules"
+            )
     shortcuts = {
         stage: given
         for stage, knobs in chosen.items()
         if (given := {name: value for name, value in knobs.items() if value is not None})
     }
     pipeline = options.pipeline if options.pipeline != "default" else inputs.pipeline
-    if inputs.say and inputs.voice is None:
+    if inputs.say and inputs.voice is None and inputs.drive is None:
         extra = {**extra, "speak": {"text": inputs.say}}
         pipeline = "say" if pipeline == "default" else f"{pipeline}+say" if options.pipeline == "default" else pipeline
     look, felt = product.wished(inputs.prompt)
+    if inputs.drive is not None:
+        felt.pop("animate", None)
     settings = product.merged(product.look_settings(options.look or look), felt, shortcuts, extra, _settings(options))
     with ProgressBar(options.quiet) as bar:
         how = product.How(pipeline, options.store, settings, options.until, options.redo_from, _uses(options.use), bar)
@@ -163,12 +207,24 @@ def _build(inputs: Inputs, out: Path, options: BuildOptions, extra: dict, consen
             _say(f"left out: {name}: {why}")
     if "scorecard" in done.keys:
         _say_scores(done.load("scorecard"))
+    _say_gaps(done)
+
+
+def _say_gaps(done: Run) -> None:
+    """Tell where the face of a driving video was not seen."""
+    if done.pipeline.nodes["performance"].stage.name == "encode_video" and "performance" in done.keys:
+        notes = done.store.about(done.keys["performance"]).get("notes", {})
+        if notes.get("gaps"):
+            spans = ", ".join(f"{start:.1f} to {end:.1f} s" for start, end in notes["gaps"])
+            _say(f"no face in {notes['lost']} of {notes['pictures']} pictures, bridged: {spans}")
 
 
 def talk(
     built: Positional[Path],
-    voice: Path,
+    voice: Annotated[Path | None, arg(metavar="PATH")] = None,
+    drive: Annotated[Path | None, arg(metavar="PATH")] = None,
     say: str = "",
+    say_file: Annotated[Path | None, arg(metavar="PATH")] = None,
     out: Annotated[Path | None, arg(metavar="PATH")] = None,
     options: OmitArgPrefixes[Options] = Options(),
 ) -> None:
@@ -177,16 +233,23 @@ def talk(
     Args:
         built: The folder that `build` wrote.
         voice: A clip of speech.
+        drive: A video of a face: the avatar does what it does. Its sound is the voice, without --voice.
         say: The words of the clip, where you know them.
-        out: The folder for talking_head.mp4 and performance.json. Default: built/VOICE.
+        say_file: A text file with the words, in place of --say.
+        out: The folder for talking_head.mp4 and performance.json. Default: built/VOICE or built/VIDEO.
         options: How to run.
     """
     from digitalme import product
 
     found = product.Built.read(built)
-    out = out or built / voice.stem
+    source = drive or voice
+    if source is None:
+        raise InputError("expected what the avatar does: --voice clip.wav or --drive clip.mp4")
+    out = out or built / source.stem
     with _how(options) as how:
-        product.talk(found, product.Inputs(voice=voice, say=say), out, how)
+        words = _words(say, say_file, "", None)
+        done = product.talk(found, product.Inputs(voice=voice, say=words, drive=drive), out, how)
+    _say_gaps(done)
     _say(str(out / "talking_head.mp4"))
 
 
@@ -200,7 +263,8 @@ def render(
 
     Args:
         built: The folder that `build` wrote.
-        performance: An edited performance.json (docs/performance.md), or a CSV of Apple's Live Link Face.
+        performance: An edited performance.json (docs/performance.md), a CSV of Apple's Live Link Face, or a BVH, whose
+            head movement takes the place of the built one.
         out: The folder for talking_head.mp4 and performance.json. Default: built/PERFORMANCE.
         options: How to run.
     """
@@ -231,7 +295,7 @@ def export(
 
     Args:
         built: The folder that `build` wrote.
-        to: glb, vrm, vrma, usd, obj, fbx.
+        to: glb, vrm, vrma, usd, obj, fbx; of the performance alone livelink (CSV) and bvh.
         profile: Names of the bones: rpm (Ready Player Me) or mixamo.
         pose: Bind pose: T or A.
         triangles: About so many at most: 70000, 30000, 10000, 3000.

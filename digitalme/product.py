@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from digitalme.config import read_toml, suggestion
 from digitalme.errors import InputError
@@ -26,8 +26,12 @@ from digitalme.run import Given, Run, run
 from digitalme.store import Store, default_root
 from digitalme.trust.consent import CONSENT_BYTES, Consent, consent_for
 
+if TYPE_CHECKING:
+    from digitalme.artifacts import Performance
+
 LARGEST_PHOTO = 100 * 2**20
 LARGEST_VIDEO = 2**31
+LARGEST_TEXT = 2**20
 DRIVEN = "+drive"
 """Laid over a pipeline, it takes the performance from a video."""
 
@@ -109,10 +113,14 @@ class Built:
             raise InputError(f"{folder}: its artifacts were kept in {store}, which is gone; build again")
         return cls(folder, pipeline, Store(store), keys, settings)
 
-    def given(self, pipeline: Pipeline, without: str) -> dict[str, Given]:
-        """The artifacts that do not depend on `without`, for use as they are."""
+    def given(self, pipeline: Pipeline, *without: str) -> dict[str, Given]:
+        """The artifacts that depend on none of `without`, for use as they are."""
         known = {name: key for name, key in self.keys.items() if name in pipeline.nodes or name in pipeline.sources}
-        return {name: Given(key) for name, key in known.items() if not pipeline.depends(name, without)}
+        return {
+            name: Given(key)
+            for name, key in known.items()
+            if not any(pipeline.depends(name, changed) for changed in without)
+        }
 
 
 def look_settings(look: str) -> dict[str, dict[str, Any]]:
@@ -170,6 +178,17 @@ def check_source(path: Path, what: str, largest: int) -> None:
         raise InputError(f"{what} {path}: {size / 2**20:.0f} MB, expected at most {largest / 2**20:.0f} MB")
 
 
+def speaks(video: Path) -> bool:
+    """Whether somebody may be heard in a video. What cannot be read is told later, where it is used."""
+    from digitalme.audio.files import read_voice
+
+    try:
+        read_voice(video)
+    except InputError:
+        return False
+    return True
+
+
 def sources_of(inputs: Inputs) -> dict[str, Any]:
     """The pipeline's sources, from the files that the user gave."""
     from digitalme.artifacts import Footage, Photo, Photos, Text
@@ -220,7 +239,7 @@ def build(inputs: Inputs, out: Path, how: How) -> Run:
     """From photos, or a video, and a voice to everything that the pipeline hands over, in the folder `out`."""
     if how.pipeline == "default":
         how = replace(how, pipeline=inputs.pipeline)
-    if inputs.drive is not None and not how.pipeline.endswith(DRIVEN):
+    if inputs.drive is not None and DRIVEN not in how.pipeline:
         how = replace(how, pipeline=how.pipeline + DRIVEN)
     if inputs.prompt.strip() and PROMPTED not in how.pipeline:
         how = replace(how, pipeline=how.pipeline + PROMPTED)
@@ -256,12 +275,14 @@ def build(inputs: Inputs, out: Path, how: How) -> Run:
 def talk(built: Built, inputs: Inputs, out: Path, how: How) -> Run:
     """A new performance for a built avatar, from a voice or a video: whatever does not hear it stays as it is."""
     with writing_to(out) as drafts:
-        base = built.pipeline.removesuffix(DRIVEN)
+        base = built.pipeline.replace(DRIVEN, "")
         pipeline = read_pipeline(base + DRIVEN if inputs.drive is not None else base)
-        kept = built.given(pipeline, without="voice")
-        kept = {name: key for name, key in kept.items() if name not in ("words", "footage", "performance")}
+        changed = ("voice", "words", "footage", "performance")
+        kept = built.given(pipeline, *changed)
         given = {**kept, **_known(sources_of(inputs), pipeline)}
-        configs = pipeline.configs(merged(built.settings, how.settings))
+        stages = {node.stage.name for node in pipeline.nodes.values()}
+        settings = {stage: knobs for stage, knobs in built.settings.items() if stage in stages}
+        configs = pipeline.configs(merged(settings, how.settings))
         done = run(
             pipeline, ["performance", "video"], store=built.store, given=given, configs=configs, on_event=how.on_event
         )
@@ -271,16 +292,13 @@ def talk(built: Built, inputs: Inputs, out: Path, how: How) -> Run:
 
 
 def perform(built: Built, file: Path, out: Path, how: How) -> Run:
-    """Draw a performance that the user gives: an edited performance.json, or a Live Link Face CSV."""
-    from digitalme.artifacts import Performance
-    from digitalme.exporters.live_link import read_live_link
-
+    """Draw a performance that the user gives: an edited performance.json, a Live Link Face CSV, or a BVH's head."""
     if not file.is_file():
         raise InputError(f"--performance {file}: no such file")
-    performance = read_live_link(file) if file.suffix.lower() == ".csv" else Performance.read(file)
+    performance = _performance_of(file, built)
     with writing_to(out) as drafts:
         pipeline = read_pipeline(built.pipeline)
-        given = {**built.given(pipeline, without="performance"), "performance": performance}
+        given = {**built.given(pipeline, "performance"), "performance": performance}
         configs = pipeline.configs(merged(built.settings, how.settings))
         done = run(pipeline, ["video"], store=built.store, given=given, configs=configs, on_event=how.on_event)
         shutil.copyfile(done.path("video") / "talking_head.mp4", drafts / "talking_head.mp4")
@@ -288,11 +306,29 @@ def perform(built: Built, file: Path, out: Path, how: How) -> Run:
     return done
 
 
+def _performance_of(file: Path, built: Built) -> Performance:
+    from digitalme.artifacts import Performance
+    from digitalme.exporters.bvh import read_bvh, with_head
+    from digitalme.exporters.live_link import read_live_link
+
+    match file.suffix.lower():
+        case ".csv":
+            return read_live_link(file)
+        case ".bvh":
+            if "performance" not in built.keys:
+                raise InputError(
+                    f"--performance {file}: a BVH moves the head only, and {built.folder} has no performance"
+                )
+            return with_head(built.store.load(built.keys["performance"], Performance), *read_bvh(file))
+        case _:
+            return Performance.read(file)
+
+
 def remake(built: Built, artifact: str, out: Path, how: How) -> Run:
     """Make one artifact of a built avatar with other knobs, and hand its outputs over."""
     with writing_to(out) as drafts:
         pipeline = read_pipeline(built.pipeline)
-        given = built.given(pipeline, without=artifact)
+        given = built.given(pipeline, artifact)
         configs = pipeline.configs(merged(built.settings, how.settings))
         done = run(pipeline, [artifact], store=built.store, given=given, configs=configs, on_event=how.on_event)
         copy_outputs(done, drafts, artifact)

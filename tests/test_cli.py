@@ -26,6 +26,13 @@ def said(capsys) -> str:
         (["build", "--selfie", "x.jpg", "--set", "size"], "digitalme: --set size: expected STAGE.KNOB=VALUE"),
         (["build", "--selfie", "x.jpg", "--use", "portrait"], "digitalme: --use portrait: expected ARTIFACT=FILE"),
         (["build", "--selfie", "x.jpg", "--config", "no.toml"], "digitalme: no.toml: cannot be read"),
+        (["build", "--selfie", "x.jpg", "--say", "a", "--write", "b"], "digitalme: --say, --say-file and --write each"),
+        (["build", "--selfie", "x.jpg", "--write", "b"], "digitalme: --write needs --language-model PATH"),
+        (["build", "--selfie", "x.jpg", "--say-file", "no.txt"], "digitalme: --say-file no.txt: no such file"),
+        (
+            ["build", "--selfie", "x.jpg", "--write", "b", "--language-model", "."],
+            "digitalme: --language-model .: expected",
+        ),
         (["stages", "--pipeline", "defualt"], "digitalme: no pipeline 'defualt'"),
     ],
 )

@@ -87,6 +87,20 @@ def landmark_points(vertices: Float[np.ndarray, "*batch vertices 3"]) -> Float[n
     return np.einsum("...lkc,lk->...lc", vertices[..., table.triangles, :], table.weights)
 
 
+@lru_cache(maxsize=1)
+def mirrored_marks() -> Int32[np.ndarray, "478"]:
+    """For each of the detector's landmarks the one on the other side of the face."""
+    from scipy.optimize import linear_sum_assignment
+
+    from digitalme.body.model import load_body
+
+    points = landmark_points(load_body().template.astype(float))
+    away = np.linalg.norm(points[:, None] * [-1, 1, 1] - points[None], axis=2)
+    other = linear_sum_assignment(away + away.T)[1]
+    irises = [*IRIS_LEFT[:1], 476, 475, 474, 477, *IRIS_RIGHT[:1], 471, 470, 469, 472]
+    return np.r_[other, irises].astype(np.int32)
+
+
 MIRRORED_TERMS = np.array([-1, 1, -1, 1, 1, -1])
 """What becomes of `pose_terms` when the picture is mirrored."""
 

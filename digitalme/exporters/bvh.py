@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -83,3 +84,10 @@ def read_bvh(path: Path) -> tuple[float, np.ndarray]:
             if (name, f"{letter}rotation") in places:
                 head[:, axis] += np.deg2rad(table[:, places[name, f"{letter}rotation"]])
     return rate, head
+
+
+def with_head(performance: Performance, rate: float, head: np.ndarray) -> Performance:
+    """The performance with its head's movement replaced by (n, 3) radians at `rate`; held where it ends early."""
+    times = np.arange(performance.frames) / performance.rate
+    moved = [np.interp(times, np.arange(len(head)) / rate, head[:, axis]) for axis in range(3)]
+    return replace(performance, head=np.stack(moved, 1).astype(np.float32))

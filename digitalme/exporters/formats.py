@@ -34,10 +34,8 @@ def _vrm(avatar: Avatar, performance: Performance | None, folder: Path, config: 
 def _vrma(avatar: Avatar, performance: Performance | None, folder: Path, config: ExportConfig) -> list[Path]:
     from digitalme.exporters.vrm import write_vrma
 
-    if performance is None:
-        raise InputError("format 'vrma' is a performance, and there is none; build with --voice or --say first")
     path = folder / "performance.vrma"
-    write_vrma(avatar, performance, path, config)
+    write_vrma(avatar, _needed("vrma", performance), path, config)
     return [path]
 
 
@@ -63,7 +61,31 @@ def _fbx(avatar: Avatar, performance: Performance | None, folder: Path, config: 
     return [path]
 
 
-EXPORTERS: dict[str, Writer] = {"glb": _glb, "vrm": _vrm, "vrma": _vrma, "usd": _usd, "obj": _obj, "fbx": _fbx}
+def _live_link(avatar: Avatar, performance: Performance | None, folder: Path, config: ExportConfig) -> list[Path]:
+    from digitalme.exporters.live_link import write_live_link
+
+    path = folder / "performance.csv"
+    write_live_link(_needed("livelink", performance), path)
+    return [path]
+
+
+def _bvh(avatar: Avatar, performance: Performance | None, folder: Path, config: ExportConfig) -> list[Path]:
+    from digitalme.exporters.bvh import write_bvh
+
+    path = folder / "performance.bvh"
+    write_bvh(_needed("bvh", performance), path)
+    return [path]
+
+
+def _needed(name: str, performance: Performance | None) -> Performance:
+    if performance is None:
+        raise InputError(f"format '{name}' is a performance, and there is none; build with --voice or --say first")
+    return performance
+
+
+EXPORTERS: dict[str, Writer] = {
+    "glb": _glb, "vrm": _vrm, "vrma": _vrma, "usd": _usd, "obj": _obj, "fbx": _fbx, "livelink": _live_link, "bvh": _bvh,
+}  # fmt: skip
 """Format name to a function that writes into a folder and returns the files that it made."""
 
 _IN_LEVELS = ("glb", "vrm", "usd", "fbx")

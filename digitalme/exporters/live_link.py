@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+from itertools import groupby
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 
@@ -49,8 +51,8 @@ def _timecode(frame: int, rate: float) -> str:
     return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}:{part}"
 
 
-def read_live_link(path: Path, rate: float = 60.0) -> Performance:
-    """Read a capture. Its timecodes don't say the rate, so you do; columns may come in any order.
+def read_live_link(path: Path, rate: float | None = None) -> Performance:
+    """Read a capture; columns may come in any order. Where you don't say the rate, the timecodes do: rows a second.
 
     Raises InputError for a file without the 52 columns, or a cell that is not a number.
     """
@@ -72,4 +74,13 @@ def read_live_link(path: Path, rate: float = 60.0) -> Performance:
 
     curves = {name: column(title) for name, title in zip(_NAMES, _COLUMNS, strict=True)}
     yaw, pitch, roll = (column(name) for name in _HEAD)
+    rate = rate or _rate_of([row[0] for row in rows[1:]])
     return Performance(rate, curves, np.stack([pitch, yaw, roll], 1), {})
+
+
+def _rate_of(timecodes: list[str]) -> float:
+    """Rows in a whole second, HH:MM:SS being the same; 60 where no second is whole or there are no timecodes."""
+    seconds = [code.strip().rpartition(":")[0] for code in timecodes]
+    whole = [len(list(rows)) for _, rows in groupby(seconds)][1:-1]
+    rate = median(whole) if whole else 0
+    return float(rate) if 10 <= rate <= 240 else 60.0

@@ -7,7 +7,7 @@ from typing import Any
 
 from digitalme.errors import InputError
 
-FORMATS = ("glb", "vrm", "vrma", "usd", "obj", "fbx")
+FORMATS = ("glb", "vrm", "vrma", "usd", "obj", "fbx", "livelink", "bvh")
 PROFILES = ("rpm", "mixamo")
 POSES = ("T", "A")
 LICENCES = ("strict", "open")

@@ -417,3 +417,18 @@ def _residual(vertices: np.ndarray, camera: Camera, seen: np.ndarray) -> np.ndar
     for part, indices in RIGID.items():
         moved[body.parts[part].vertex_ids] = lift[list(indices)].mean(0)
     return moved
+
+
+def linear_head() -> _LinearHead:
+    """The landmarks as a linear function of identity and actions, for those who go on from here."""
+    return _linear_head()
+
+
+def fit_identity(
+    found: list[Float32[np.ndarray, "478 3"]], width: int, height: int, focal_px: float
+) -> Float[np.ndarray, "identities"]:
+    """The identity coefficients of one person seen in several pictures of one size, in the order of `linear_head`."""
+    views = [_View(landmarks, width, height, focal_px) for landmarks in found]
+    for view in views:
+        _settle_pose(view)
+    return _solve(views, 25)

@@ -107,6 +107,28 @@ def _upright(frame: av.VideoFrame) -> UInt8[np.ndarray, "h w 3"]:
     return np.ascontiguousarray(np.rot90(picture, quarters)) if quarters else picture
 
 
+def timed_pictures(path: Path, seconds_max: float) -> Iterator[tuple[float, int, UInt8[np.ndarray, "h w 3"]]]:
+    """(second from the start of the video, pictures that its header promises, picture turned upright).
+
+    Phones film at uneven rates and on their side: times are the file's own, and its display rotation is applied.
+    """
+    with _open(path) as container:
+        stream = container.streams.video[0]
+        told = stream.duration and stream.time_base and float(stream.duration * stream.time_base)
+        promised = stream.frames or round(float(told or 0) * float(stream.average_rate or 25))
+        first, last, fps = None, -1.0, float(stream.average_rate or 25)
+        for number, frame in enumerate(container.decode(stream)):
+            at = frame.time if frame.time is not None else number / fps
+            first = at if first is None else first
+            seconds = at - first
+            if seconds > seconds_max:
+                raise InputError(f"{path}: longer than {seconds_max / 60:.0f} minutes; cut the video")
+            if seconds <= last:  # a broken clock
+                seconds = last + 1 / fps
+            last = seconds
+            yield seconds, promised, _upright(frame)
+
+
 def _open(path: Path) -> av.container.InputContainer:
     try:
         container = av.open(str(path))

@@ -1,15 +1,19 @@
 """A performance through Live Link Face CSV and BVH and back, and files that are neither."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from digitalme.artifacts import Performance
+from digitalme.body.character import base_avatar
 from digitalme.body.model import load_body
 from digitalme.errors import InputError
-from digitalme.exporters.bvh import read_bvh, write_bvh
+from digitalme.exporters.bvh import read_bvh, with_head, write_bvh
+from digitalme.exporters.formats import export_files
 from digitalme.exporters.live_link import read_live_link, write_live_link
+from digitalme.exporters.options import ExportConfig
 
 
 @pytest.fixture
@@ -60,3 +64,29 @@ def test_what_is_no_bvh_is_refused(tmp_path, text):
     (tmp_path / "x.bvh").write_text(text)
     with pytest.raises(InputError, match=r"x\.bvh"):
         read_bvh(tmp_path / "x.bvh")
+
+
+@pytest.mark.parametrize("rate", [24.0, 30.0, 60.0])
+def test_live_link_tells_its_rate_by_its_timecodes(performance, tmp_path, rate):
+    write_live_link(replace(performance, rate=rate), tmp_path / "take.csv")
+    assert read_live_link(tmp_path / "take.csv").rate == rate
+    assert read_live_link(tmp_path / "take.csv", 50.0).rate == 50.0
+
+
+def test_a_bvh_moves_the_head_of_another_performance(performance, tmp_path):
+    slow = Performance(30.0, {}, performance.head[::2].copy(), {})
+    write_bvh(slow, tmp_path / "head.bvh")
+    moved = with_head(performance, *read_bvh(tmp_path / "head.bvh"))
+    np.testing.assert_allclose(moved.head[::2], performance.head[::2], atol=1e-4)
+    assert moved.curves is performance.curves
+    assert moved.frames == performance.frames
+
+
+def test_a_performance_leaves_in_both_formats_and_comes_back(performance, tmp_path):
+    avatar = base_avatar({}, head_albedo=np.zeros((8, 8, 3), np.uint8))
+    made = export_files(avatar, performance, tmp_path, ExportConfig(formats=("livelink", "bvh")))
+    assert set(made) == {"performance.csv", "performance.bvh"}
+    np.testing.assert_allclose(read_live_link(made["performance.csv"]).head, performance.head, atol=1e-6)
+    np.testing.assert_allclose(read_bvh(made["performance.bvh"])[1], performance.head, atol=1e-5)
+    with pytest.raises(InputError, match="format 'bvh' is a performance, and there is none"):
+        export_files(avatar, None, tmp_path, ExportConfig(formats=("bvh",)))

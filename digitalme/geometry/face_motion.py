@@ -1,0 +1,349 @@
+"""What a face does in each picture of a video: action weights and head pose that explain its landmarks.
+
+Identity is fitted once on several pictures (digitalme.geometry.fit). Then each picture is a small bounded least-squares
+problem in the 52 actions and the six numbers of the pose, started from the picture before. The landmarks answer to the
+actions as the detector sees them (assets/seen_actions.npz, by tools/make_seen_actions.py), not as the mesh moves: a
+detector shuts its eyes less than a face does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, Float32
+
+from digitalme.body import landmarks as marks
+from digitalme.body.landmarks import pose_terms
+from digitalme.geometry.fit import EYE_SPAN, fit_identity, linear_head
+from digitalme.paths import asset
+from digitalme.spaces import CAMERA_FROM_WORLD_FRONT, euler_from_rotation
+
+POINTS = marks.COUNT + 2
+"""Landmarks of the skin, then the middles of the right and left iris."""
+IDENTITY_VIEWS = 6
+FOCALS = (0.9, 1.5, 2.6)
+"""Focal lengths to choose from, in longest sides of the picture: a phone at arm's length, a webcam, a long lens."""
+
+
+@dataclass(frozen=True)
+class SeenActions:
+    """How the detector's landmarks answer to actions and pose, metres. Picture axes: the head's right, down, away."""
+
+    names: tuple[str, ...]
+    moves: Float[np.ndarray, "470 3 actions"]
+    """At weight 1, head frame."""
+    drift: Float[np.ndarray, "470 3 terms"]
+    """How far a landmark slides as the head turns, for each of digitalme.body.landmarks.pose_terms; picture axes."""
+    modes: Float[np.ndarray, "470 3 modes"]
+    """What the detector gets wrong together, one deviation each; picture axes."""
+    deviation: Float[np.ndarray, "470 3"]
+    """What each landmark gets wrong on its own; picture axes."""
+
+
+@dataclass(frozen=True)
+class FaceMotion:
+    """What was found, one row for each picture."""
+
+    names: tuple[str, ...]
+    weights: Float32[np.ndarray, "frames actions"]
+    head: Float32[np.ndarray, "frames 3"]
+    """(pitch, yaw, roll) towards the camera, radians."""
+    seen: Bool[np.ndarray, "frames"]
+    """False where there was no face; its row is bridged."""
+    miss_mm: Float32[np.ndarray, "frames"]
+    """RMS distance of the landmarks from the fit, at the face's scale; NaN where there was no face."""
+
+
+@lru_cache(maxsize=1)
+def seen_actions() -> SeenActions:
+    """Read assets/seen_actions.npz."""
+    with np.load(asset("seen_actions.npz")) as data:
+        names = tuple(str(name) for name in data["names"])
+        numbers = {key: data[key].astype(float) for key in ("moves", "drift", "modes", "deviation")}
+        return SeenActions(names, **numbers)
+
+
+def points_of(found: Float32[np.ndarray, "478 3"]) -> Float[np.ndarray, "470 3"]:
+    """The landmarks that are fitted: pixels, and the detector's guess of the depth in the same unit."""
+    spots = found.astype(np.float64)
+    return np.concatenate([spots[: marks.COUNT], spots[[marks.IRIS_RIGHT[0], marks.IRIS_LEFT[0]]]])
+
+
+class FaceSolver:
+    """Solves picture after picture for one person and camera."""
+
+    def __init__(
+        self, rest: Float[np.ndarray, "470 3"], focal_px: float, center: tuple[float, float], actions: SeenActions
+    ):
+        self.rest, self.focal, self.center, self.actions = rest, focal_px, np.array(center, float), actions
+        self.prior, self.cost = action_prior(actions.names)
+        self.still = np.zeros((POINTS, 3))
+        """Where the landmarks of this person at rest lie beside `rest`: metres, head frame."""
+        self.rotation = CAMERA_FROM_WORLD_FRONT.copy()
+        self.translation = np.array([0.0, 0.0, 1.0])
+        self.weights = np.zeros(len(actions.names))
+        self.lowest = np.zeros(len(actions.names))
+        """Below 0 while the face at rest is not known: a weight may then lie below what is taken for rest."""
+        self.miss = 0.0
+
+    def start(self, spots: Float[np.ndarray, "470 3"]) -> None:
+        """A first guess of the pose from the eyes and the face's height."""
+        flat = spots[:, :2]
+        right, left, top, chin = (flat[i] for i in (33, 263, marks.FOREHEAD_TOP, marks.CHIN))
+        span = max(np.linalg.norm(left - right), np.linalg.norm(top - chin) * EYE_SPAN / 0.155)
+        roll = np.arctan2(*(left - right)[::-1])
+        self.rotation = cv2.Rodrigues(np.array([0, 0, roll]))[0] @ CAMERA_FROM_WORLD_FRONT
+        depth = self.focal * EYE_SPAN / span
+        self.translation = np.r_[(flat.mean(0) - self.center) * depth / self.focal, depth]
+        self.weights = np.zeros_like(self.weights)
+        for _ in range(8):
+            self._step(spots, pose_only=True)
+
+    def solve(self, spots: Float[np.ndarray, "470 3"], iterations: int = 3) -> None:
+        """Weights and pose for these landmarks, from where the last picture left them."""
+        for _ in range(iterations):
+            self._step(spots)
+
+    def errors(self, spots: Float[np.ndarray, "470 3"]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(470, 3) what is seen minus what is expected, metres, in the picture axes of the head; those axes as a
+        rotation from the camera's; and the expected landmarks in the camera frame. Depth counts from its own mean."""
+        points = self.rest + self.still + self.actions.moves @ self.weights
+        seen = points @ self.rotation.T + self.translation
+        terms, axes = pose_terms(self.rotation)
+        upright = np.eye(3)
+        upright[:2, :2] = axes
+        pixels = self.focal * seen[:, :2] / seen[:, 2:] + self.center
+        scale = seen[:, 2] / self.focal
+        deep = spots[:, 2] * scale.mean() - seen[:, 2]
+        error = np.c_[(spots[:, :2] - pixels) * scale[:, None], deep - deep.mean()] @ upright.T
+        return error - self.actions.drift @ terms, upright, seen
+
+    def _step(self, spots: np.ndarray, pose_only: bool = False) -> None:
+        error, upright, seen = self.errors(spots)
+        trust = self._trust(error)
+        count, modes = len(self.weights), self.actions.modes.shape[2]
+        slope = np.tile(np.eye(3), (POINTS, 1, 1))
+        slope[:, :2, 2] = -seen[:, :2] / seen[:, 2:]
+        slope = upright @ slope
+        arm = seen - self.translation
+        x, y, z = arm.T
+        zero = np.zeros(POINTS)
+        turning = np.stack([zero, z, -y, -z, zero, x, y, -x, zero], -1).reshape(-1, 3, 3)
+        away = np.zeros((POINTS, 3, 1))
+        away[:, 2] = 1  # the detector's depth has no origin
+        pose = np.concatenate([slope @ turning, slope, away], -1)
+        jacobian = pose if pose_only else np.concatenate(
+            [(slope @ self.rotation) @ self.actions.moves, pose, self.actions.modes], -1
+        )  # fmt: skip
+        flat = (jacobian * trust[..., None]).reshape(3 * POINTS, -1)
+        normal, pull = flat.T @ flat, flat.T @ (error * trust).ravel()
+        if pose_only:
+            self._move(np.linalg.solve(normal + 1e-6 * np.eye(7), pull))
+            return
+        normal[:count, :count] += self.prior
+        pull[:count] -= self.prior @ self.weights + self.cost * (self.lowest == 0)
+        normal[-modes:, -modes:] += np.eye(modes)
+        step = _bounded(normal, pull, self.weights, self.lowest)
+        self.weights = np.clip(self.weights + step[:count], self.lowest, 1)
+        self._move(step[count : count + 6])
+        self.miss = float(np.sqrt(np.median((error[:, :2] ** 2).sum(1))) * 1000)
+
+    def _trust(self, error: np.ndarray) -> np.ndarray:
+        """1 / deviation of each number, less where a landmark lies far off; closed eyes show no iris."""
+        variance = self.actions.deviation**2 + (self.actions.modes**2).sum(2)
+        far = (error**2 / variance).sum(1)
+        blink = [self.weights[self.actions.names.index(f"eyeBlink{side}")] for side in ("Right", "Left")]
+        open_eyes = np.clip(1.4 - 2 * np.array(blink), 0.02, 1)
+        trust = np.sqrt(np.r_[np.ones(POINTS - 2), open_eyes] / (1 + far / 48))
+        return trust[:, None] / self.actions.deviation
+
+    def _move(self, step: np.ndarray) -> None:
+        self.rotation = cv2.Rodrigues(step[:3])[0] @ self.rotation
+        self.translation = self.translation + step[3:6]
+        self.translation[2] = max(self.translation[2], 0.1)
+
+
+ANTAGONISTS = (
+    ("browDown{}", "browInnerUp"), ("browDown{}", "browOuterUp{}"), ("eyeBlink{}", "eyeWide{}"),
+    ("eyeSquint{}", "eyeWide{}"), ("mouthSmile{}", "mouthFrown{}"), ("mouthStretch{}", "mouthPucker"),
+    ("mouthSmile{}", "mouthPucker"), ("jawOpen", "mouthShrugLower"), ("jawLeft", "jawRight"),
+    ("mouthLeft", "mouthRight"), ("eyeLookUp{}", "eyeLookDown{}"), ("eyeLookIn{}", "eyeLookOut{}"),
+)  # fmt: skip
+"""Pairs that hardly act together: two large weights that nearly cancel are no explanation."""
+USUAL = (
+    "jawOpen", "eyeBlink", "mouthSmile", "mouthPucker", "mouthFunnel", "browInnerUp", "browOuterUp",
+    "browDown", "eyeLook",
+)  # fmt: skip
+"""What faces do all the time; the rest has to be seen more clearly."""
+
+
+RESTING = ("jawOpen", "eyeBlink", "mouthSmile", "mouthPucker", "mouthFunnel", "browInnerUp", "browOuterUp", "browDown")
+"""Actions whose rest is looked for; that of the others is hidden in noise."""
+
+
+def action_prior(
+    names: Sequence[str],
+) -> tuple[Float[np.ndarray, "actions actions"], Float[np.ndarray, "actions"]]:
+    """What the weights cost before anything is seen: a quadratic form and a price for each; both sides act alike."""
+    count = len(names)
+    form = 4.0 * np.eye(count)
+    at = {name: i for i, name in enumerate(names)}
+    for name, i in at.items():
+        if name.endswith("Left") and (j := at.get(f"{name[:-4]}Right")) is not None and not name.startswith("eyeLook"):
+            form[np.ix_([i, j], [i, j])] += 8.0 * np.array([[1, -1], [-1, 1]])
+    for one, other in ANTAGONISTS:
+        for side in ("Left", "Right") if "{}" in one + other else ("",):
+            i, j = at[one.format(side)], at[other.format(side)]
+            form[i, j] += 3.0
+            form[j, i] += 3.0
+    for stem in ("eyeLookIn", "eyeLookOut"):  # the eyes look one way
+        i, j = at[f"{stem}Left"], at[f"{'eyeLookOut' if stem == 'eyeLookIn' else 'eyeLookIn'}Right"]
+        form[np.ix_([i, j], [i, j])] += 30.0 * np.array([[1, -1], [-1, 1]])
+    for stem in ("eyeLookUp", "eyeLookDown"):
+        i, j = at[f"{stem}Left"], at[f"{stem}Right"]
+        form[np.ix_([i, j], [i, j])] += 30.0 * np.array([[1, -1], [-1, 1]])
+    usual = np.array([name.startswith(USUAL) for name in names])
+    return form + np.diag(np.where(usual, 0.0, 20.0)), np.where(usual, 0.5, 10.0)
+
+
+def _bounded(normal: np.ndarray, pull: np.ndarray, weights: np.ndarray, lowest: np.ndarray) -> np.ndarray:
+    """The step that minimises the quadratic while weights + step stay in lowest..1: a few rounds of an active set."""
+    count = len(weights)
+    step = np.zeros(len(pull))
+    held = np.zeros(len(pull), bool)
+    for _ in range(6):
+        free = ~held
+        step[free] = np.linalg.solve(normal[np.ix_(free, free)], pull[free] - normal[np.ix_(free, held)] @ step[held])
+        goal = weights + step[:count]
+        out = ((goal < lowest - 1e-9) | (goal > 1 + 1e-9)) & ~held[:count]
+        if not out.any():
+            break
+        step[:count][out] = np.clip(goal[out], lowest[out], 1) - weights[out]
+        held[:count] |= out
+    return step
+
+
+def face_motion(
+    track: Sequence[Float32[np.ndarray, "478 3"] | None],
+    width: int,
+    height: int,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> FaceMotion:
+    """Fit every picture's landmarks. At least one picture must show a face."""
+    seen = np.array([found is not None for found in track])
+    spots = {i: points_of(found) for i, found in enumerate(track) if found is not None}
+    solver = _settled([track[i] for i in _telling(spots)], spots, width, height)
+    count = len(solver.actions.names)
+    weights = np.full((len(track), count), np.nan, np.float32)
+    head = np.full((len(track), 3), np.nan, np.float32)
+    miss = np.full(len(track), np.nan, np.float32)
+    for i in range(len(track)):
+        if seen[i]:
+            if i == 0 or not seen[i - 1]:
+                solver.start(spots[i])
+                solver.solve(spots[i], 4)
+            solver.solve(spots[i])
+            weights[i], miss[i] = solver.weights, solver.miss
+            head[i] = euler_from_rotation(CAMERA_FROM_WORLD_FRONT.T @ solver.rotation)
+        progress(i + 1, len(track))
+    return FaceMotion(solver.actions.names, bridged(weights, seen), bridged(head, seen), seen, miss)
+
+
+def _settled(telling: list, spots: dict[int, np.ndarray], width: int, height: int) -> FaceSolver:
+    """A solver that knows the person: identity and rest, for the lens of FOCALS that leaves the least unexplained."""
+    frames = sorted(spots)
+    some = {i: spots[i] for i in frames[:: max(1, len(frames) // 30)]}
+    best: tuple[float, FaceSolver] | None = None
+    for focal in FOCALS:
+        focal_px = focal * max(width, height)
+        rest = _identity_points(telling, width, height, focal_px)
+        solver = FaceSolver(rest, focal_px, (width / 2, height / 2), seen_actions())
+        _settle_rest(solver, some)
+        misses = []
+        for spot in some.values():
+            solver.start(spot)
+            solver.solve(spot, 3)
+            misses.append(solver.miss)
+        miss = float(np.median(misses))
+        if best is None or miss < best[0]:
+            best = (miss, solver)
+    assert best is not None
+    if len(some) < len(frames):
+        _settle_rest(best[1], {i: spots[i] for i in frames[:: max(1, len(frames) // 120)]})
+    return best[1]
+
+
+def _telling(spots: dict[int, np.ndarray]) -> list[int]:
+    """Pictures to fit the identity on: the sharpest spread over the clip that look at the camera, mouth nearly shut."""
+    frames = np.array(list(spots))
+    points = np.stack([spots[i] for i in frames])
+    eyes = np.linalg.norm(points[:, 33] - points[:, 263], axis=1)
+    gap = np.linalg.norm(points[:, 13] - points[:, 14], axis=1) / eyes
+    middle = np.abs(points[:, 1, 0] - (points[:, 33, 0] + points[:, 263, 0]) / 2) / eyes
+    cost = gap + 0.5 * middle
+    chosen = []
+    for part in np.array_split(np.arange(len(frames)), min(IDENTITY_VIEWS, len(frames))):
+        chosen.append(int(frames[part[cost[part].argmin()]]))
+    return chosen
+
+
+def _identity_points(found: list, width: int, height: int, focal_px: float) -> Float[np.ndarray, "470 3"]:
+    head = linear_head()
+    identity = fit_identity(found, width, height, focal_px)
+    return head.mean + head.basis[:, :, : head.identities] @ identity
+
+
+def _settle_rest(solver: FaceSolver, spots: dict[int, np.ndarray]) -> None:
+    """Find out the solver's `still`: where this person's landmarks lie while the face rests.
+
+    First the mean face of these pictures is taken for rest; then some actions may lie below it, and the lowest
+    fifth of each is where it rests.
+    """
+    solver.still = np.zeros((POINTS, 3))
+
+    def missed_by(follow: Callable[[int], None]) -> np.ndarray:
+        missed = []
+        for i in spots:
+            follow(i)
+            error, upright, _ = solver.errors(spots[i])
+            missed.append(error @ upright @ solver.rotation)
+        return np.median(np.array(missed), 0)
+
+    for _ in range(2):  # the mean face, whatever it does
+        solver.still = solver.still + missed_by(lambda i: solver.start(spots[i]))
+    names = solver.actions.names
+    solver.lowest = np.array([-1.0 * name.startswith(RESTING) for name in names])
+    found: list[np.ndarray] = []
+
+    def follow(i: int) -> None:
+        solver.start(spots[i])
+        solver.solve(spots[i], 3)
+        found.append(solver.weights.copy())
+
+    left = missed_by(follow)
+    usual = [50 if name.startswith("eye") else 20 for name in names]  # eyes are open most of the time
+    low = np.array([np.percentile(column, share) for column, share in zip(np.array(found).T, usual, strict=True)])
+    solver.still = solver.still + left + solver.actions.moves @ np.where(solver.lowest < 0, np.minimum(low, 0), 0)
+    solver.lowest = np.zeros(len(names))
+
+
+def bridged(
+    rows: Float32[np.ndarray, "frames columns"], seen: Bool[np.ndarray, "frames"]
+) -> Float32[np.ndarray, "frames columns"]:
+    """Rows with those that were not seen filled in: a smooth passage between the neighbours, the ends held."""
+    if seen.all():
+        return rows
+    filled = rows.copy()
+    known = np.flatnonzero(seen)
+    for gap in np.split(np.flatnonzero(~seen), np.flatnonzero(np.diff(np.flatnonzero(~seen)) > 1) + 1):
+        before, after = known[known < gap[0]], known[known > gap[-1]]
+        first = rows[before[-1]] if len(before) else rows[after[0]]
+        last = rows[after[0]] if len(after) else first
+        part = (np.arange(len(gap)) + 1) / (len(gap) + 1)
+        part = (part * part * (3 - 2 * part))[:, None]
+        filled[gap] = first * (1 - part) + last * part
+    return filled

@@ -1,0 +1,92 @@
+"""encode_video: a video of a face becomes a performance: the 52 weights, head pose and gaze of each picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from digitalme.artifacts import Footage, Performance
+from digitalme.errors import InputError
+from digitalme.events import note, progress
+from digitalme.geometry.face_motion import face_motion
+from digitalme.geometry.motion_filter import calibrated, resampled, smoothed
+from digitalme.imaging.face_tracking import follow_face
+from digitalme.imaging.video import timed_pictures
+
+
+@dataclass(frozen=True)
+class EncodeVideoConfig:
+    """What is taken from the video, and how it is made smooth."""
+
+    rate: float = 60.0
+    """Frames per second of the curves."""
+    face: int = 0
+    """Which face to follow where several are seen, counted from 1 at the left in the first picture. 0: the largest."""
+    smoothing: float = 1.0
+    """How much jitter is taken out: 0 leaves every picture as it was seen."""
+    expression: float = 1.0
+    """Size of the face's movement."""
+    gaze: float = 1.0
+    """Size of the eyes' movement."""
+    head_motion: float = 1.0
+    """Size of the head's movement; 0 keeps the photo's pose."""
+    calibrate: bool = True
+    """Take the face's and head's usual state in the video for rest, so that nothing of the actor's looks is left."""
+    seconds_max: float = 600.0
+    """A longer video is refused."""
+
+
+def encode_video(footage: Footage, config: EncodeVideoConfig = EncodeVideoConfig()) -> Performance:
+    """Follow the face. Raises InputError where the video cannot be read or shows no face.
+
+    Pictures without a face are bridged, and told in the stage's notes as (start, end) in seconds.
+    """
+    if not 10 <= config.rate <= 240:
+        raise InputError(f"encode_video.rate is {config.rate:g}; expected 10 to 240 frames a second")
+    times: list[float] = []
+    size = [0, 0]
+    total = 0
+
+    def pictures():
+        nonlocal total
+        for seconds, count, picture in timed_pictures(footage.path, config.seconds_max):
+            times.append(seconds)
+            size[:] = picture.shape[1], picture.shape[0]
+            total = max(count, len(times))
+            yield picture
+
+    track = []
+    for found in follow_face(pictures(), config.face):
+        track.append(found)
+        progress(0.7 * len(track), total)
+    seen = np.array([found is not None for found in track], bool)
+    if seen.sum() < max(2, 0.02 * len(track)):
+        raise InputError(
+            f"{footage.name}: no face found in {len(track)} pictures; expected a video of one face, seen from the front"
+        )
+    motion = face_motion(track, size[0], size[1], lambda done, of: progress((0.7 + 0.3 * done / of) * total, total))
+    lost = gaps(times, motion.seen)
+    note(
+        pictures=len(track), lost=int((~motion.seen).sum()), gaps=lost,
+        miss_mm=round(float(np.nanmedian(motion.miss_mm)), 3),
+    )  # fmt: skip
+    weights, head = motion.weights, motion.head
+    if config.calibrate:
+        weights, head = calibrated(motion.names, weights, head, motion.seen)
+    weights, head = smoothed(motion.names, weights, head, np.array(times), config.smoothing)
+    weights, head = resampled(weights, head, np.array(times), config.rate)
+    curves = {}
+    for name, curve in zip(motion.names, weights.T, strict=True):
+        gain = config.gaze if name.startswith("eyeLook") else config.expression
+        curves[name] = np.clip(gain * curve, 0, 1).astype(np.float32)
+    return Performance(config.rate, curves, (config.head_motion * head).astype(np.float32), {})
+
+
+def gaps(times: list[float], seen: np.ndarray) -> list[tuple[float, float]]:
+    """(first, last) second of each stretch without a face."""
+    missing = np.flatnonzero(~seen)
+    if not len(missing):
+        return []
+    runs = np.split(missing, np.flatnonzero(np.diff(missing) > 1) + 1)
+    return [(round(times[run[0]], 3), round(times[run[-1]], 3)) for run in runs]
