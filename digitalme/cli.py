@@ -39,8 +39,9 @@ input cannot be used."""
 class Options:
     """What every command that runs stages takes."""
 
-    store: Annotated[Path | None, arg(metavar="PATH")] = None
-    """Where artifacts are kept between runs. Default: $DIGITALME_STORE, or the user's cache folder."""
+    store: Annotated[str | None, arg(metavar="PATH")] = None
+    """Where artifacts are kept between runs: a folder, or an address such as s3://bucket/folder. Default:
+    $DIGITALME_STORE, or the user's cache folder."""
     set: UseAppendAction[tuple[str, ...]] = ()
     """STAGE.KNOB=VALUE: set a knob, for example --set reconstruct.size=1024. `digitalme stages` lists them."""
     config: Annotated[Path | None, arg(metavar="PATH")] = None
@@ -118,7 +119,7 @@ def build(
         raise InputError('build: expected either --selfie PHOTO or --prompt "a person in words" or --video TURN')
     first = selfie[0] if selfie else None
     shown = first or video
-    out = out or Path((shown.stem if shown else re.sub(r"\W+", "-", prompt).strip("-")[:40]) or "me")
+    out = out or Path(product.folder_name(shown.stem if shown else re.sub(r"\W+", "-", prompt).strip("-")[:40]))
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out}: is not a folder; choose another with --out")
     words = _words(say, say_file, write, language_model)
@@ -471,6 +472,32 @@ def forget(built: Positional[Path]) -> None:
     _say(f"searched the store: nothing of it is left. What was handed over stays in {built}")
 
 
+def consent(
+    photo: Positional[Path],
+    statement: str,
+    subject: str = "",
+    out: Path = Path("consent.json"),
+    key: Annotated[Path | None, arg(metavar="PATH")] = None,
+) -> None:
+    """Write a signed record of what a person agreed to, for `build --consent consent.json`.
+
+    Args:
+        photo: The photo that it is about.
+        statement: What was agreed to.
+        subject: Who is in the photo.
+        out: The file to write.
+        key: An Ed25519 key as a PEM file. Default: your own, made at the first use.
+    """
+    import json
+
+    from digitalme.product import LARGEST_PHOTO, read_source
+    from digitalme.trust.consent import signed_record
+
+    record = signed_record(statement, subject, read_source(photo, "photo", LARGEST_PHOTO), key)
+    out.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    _say(f"{out}  signed under {record['public_key'][:16]}...")
+
+
 def verify(file: Positional[Path]) -> None:
     """Tell what is true of a file: its signature, its watermark. Exit code 1 where it was tampered with.
 
@@ -489,6 +516,93 @@ def verify(file: Positional[Path]) -> None:
         raise DigitalMeError(f"{file}: is not as it was made")
 
 
+def batch(
+    table: Positional[Path],
+    out: Path = Path("many"),
+    workers: int = 1,
+    scheduler: str = "",
+    store: str = "",
+    look: str = "",
+    consent: str = "",
+    retry: bool = False,
+) -> None:
+    """Build many people from a table: digitalme batch people.csv --out many/ --workers 2. Run it again to go on.
+
+    Args:
+        table: A CSV file with a row for each person: name, selfie or prompt, voice or say, look, consent, stage.knob.
+        out: The folder to write to: one inside it for each person, and index.html.
+        workers: How many people are made at once, each by a process of its own.
+        scheduler: The address of a Dask scheduler (tcp://...) whose machines see the same files.
+        store: Where artifacts are kept: a folder, or an fsspec address such as s3://bucket/folder.
+        look: The look of who has none in the table.
+        consent: The consent of who has none in the table, in words or as a JSON record.
+        retry: Try those again that failed the last time.
+    """
+    from digitalme import batch as many
+    from digitalme.service.queue import Queue
+
+    defaults = {name: value for name, value in (("look", look), ("consent", consent)) if value}
+    people = many.read_table(table, out.absolute(), defaults, store)
+    try:
+        queue = Queue(out.absolute() / many.QUEUE)
+    except OSError as error:
+        raise InputError(f"--out {out}: cannot be written ({error.strerror}); choose another folder") from None
+    many.enqueue(people, queue)
+    if retry:
+        queue.retry()
+    told: set[str] = {job.id for job in queue.jobs() if job.state in ("done", "failed")}
+    before = len(told)
+
+    def tell() -> None:
+        news = [job for job in queue.jobs() if job.state in ("done", "failed") and job.id not in told]
+        for job in news:
+            told.add(job.id)
+            took = f"{job.finished - job.started:.1f} s" if job.state == "done" else job.message
+            _say(f"[{len(told)}/{len(people)}] {job.name}: {job.state} {took}")
+        if news:
+            many.write_page(queue, out.absolute(), table.stem)
+
+    if before:
+        _say(f"{before} of {len(people)} were made or refused before")
+    try:
+        lost = many.run_on_cluster(queue, scheduler, tell) if scheduler else many.run_here(queue, workers, tell)
+    finally:
+        tell()
+        many.write_page(queue, out.absolute(), table.stem)
+    counts = queue.counts()
+    _say(f"{counts['done']} done, {counts['failed']} failed, {lost} workers died: {out / many.PAGE}")
+    if counts["failed"]:
+        raise DigitalMeError(f"{counts['failed']} of {len(people)} were not made; {out / many.PAGE} says why")
+
+
+def serve(
+    folder: Path = Path("served"),
+    host: str = "127.0.0.1",
+    port: int = 8321,
+    workers: int = 1,
+    tokens: Annotated[Path | None, arg(metavar="PATH")] = None,
+    per_minute: int = 120,
+    root_path: str = "",
+) -> None:
+    """Serve avatars over HTTP: upload a photo, ask how it stands, fetch the files. See /docs of the service.
+
+    Args:
+        folder: Where users' files, their stores and the queue are. The queue survives a restart.
+        host: The address to listen at. Without --tokens only this computer's own.
+        port: The port to listen at.
+        workers: How many avatars are made at once.
+        tokens: A file with a line `owner token` for each user.
+        per_minute: Requests that a user may make in a minute.
+        root_path: The path that a proxy in front puts before ours.
+    """
+    from digitalme.service.api import ServeConfig, read_tokens
+    from digitalme.service.api import serve as run_service
+
+    known = read_tokens(tokens) if tokens else {}
+    _say(f"http://{host}:{port}/docs")
+    run_service(ServeConfig(folder.absolute(), workers, known, per_minute=per_minute), host, port, root_path)
+
+
 COMMANDS: dict[str, Any] = {
     "build": build,
     "demo": demo,
@@ -502,7 +616,10 @@ COMMANDS: dict[str, Any] = {
     "dataset": dataset,
     "doctor": doctor,
     "licenses": licenses,
+    "batch": batch,
+    "serve": serve,
     "verify": verify,
+    "consent": consent,
     "forget": forget,
 }
 

@@ -31,16 +31,16 @@ def forget(store: Store, keys: Iterable[str]) -> Forgotten:
     files: dict[str, dict[str, str]] = {}
     given: set[str] = set()
     doomed: set[str] = set()
-    for folder in store.objects.glob("*/*"):
+    for key in list(store.all_keys()):
         try:
-            about = store.about(folder.name)
+            about = store.about(key)
         except DamagedError:
-            doomed.add(folder.name)
+            doomed.add(key)
             continue
-        inputs[folder.name] = {str(key) for key in about.get("inputs", {}).values()}
-        files[folder.name] = about["files"]
+        inputs[key] = {str(taken) for taken in about.get("inputs", {}).values()}
+        files[key] = about["files"]
         if about.get("stage") == "given":
-            given.add(folder.name)
+            given.add(key)
     roots = set(keys) & given
     secret = {digest for key in roots for name, digest in files[key].items() if not name.endswith(".json")}
     doomed |= roots | {key for key in given if secret & set(files[key].values())}
@@ -78,8 +78,8 @@ def _is_broken(folder) -> bool:
 
 def _search(store: Store, doomed: set[str], secret: set[str]) -> Iterable[str]:
     """Places in the store that still hold a removed artifact, one made of it, or the bytes of what was given."""
-    for folder in store.objects.glob("*/*"):
-        about = store.about(folder.name)
-        taken = {str(key) for key in about.get("inputs", {}).values()}
-        if folder.name in doomed or taken & doomed or secret & set(about["files"].values()):
-            yield str(folder)
+    for key in store.all_keys():
+        about = store.about(key)
+        taken = {str(each) for each in about.get("inputs", {}).values()}
+        if key in doomed or taken & doomed or secret & set(about["files"].values()):
+            yield str(store.path(key))

@@ -23,7 +23,7 @@ from digitalme.events import Listener
 from digitalme.paths import config as config_path
 from digitalme.pipeline import Pipeline, read_pipeline
 from digitalme.run import Given, Run, run
-from digitalme.store import Store, default_root
+from digitalme.store import Store, open_store, read_from
 from digitalme.trust.consent import CONSENT_BYTES, Consent, consent_for
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ class How:
     """How to run: which pipeline, with which knobs, and where artifacts are kept."""
 
     pipeline: str = "default"
-    store: Path | None = None
+    store: Path | str | None = None
+    """A folder or an fsspec address; None is the user's own store."""
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Stage name to knobs."""
     until: str | None = None
@@ -104,14 +105,14 @@ class Built:
         try:
             about = json.loads(path.read_text(encoding="utf-8"))
             keys = {str(name): str(key) for name, key in about["keys"].items()}
-            pipeline, store, settings = str(about["pipeline"]), Path(about["store"]), dict(about["settings"])
+            pipeline, store, settings = str(about["pipeline"]), str(about["store"]), dict(about["settings"])
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path}: not readable ({error}); build again") from None
         if not all(re.fullmatch("[0-9a-f]{64}", key) for key in keys.values()):
             raise InputError(f"{path}: holds something that is not a key; build again")
-        if not store.is_dir():
+        if "://" not in store and not Path(store).is_dir():
             raise InputError(f"{folder}: its artifacts were kept in {store}, which is gone; build again")
-        return cls(folder, pipeline, Store(store), keys, settings)
+        return cls(folder, pipeline, open_store(store), keys, settings)
 
     def given(self, pipeline: Pipeline, *without: str) -> dict[str, Given]:
         """The artifacts that depend on none of `without`, for use as they are."""
@@ -243,15 +244,18 @@ def build(inputs: Inputs, out: Path, how: How) -> Run:
         how = replace(how, pipeline=how.pipeline + DRIVEN)
     if inputs.prompt.strip() and PROMPTED not in how.pipeline:
         how = replace(how, pipeline=how.pipeline + PROMPTED)
-    with writing_to(out) as drafts:
+    about: dict[str, Any] = {"synthetic": True}
+    with writing_to(out, about) as drafts:
         given = sources_of(inputs)
-        pipeline, store = read_pipeline(how.pipeline), Store(how.store or default_root())
+        pipeline, store = read_pipeline(how.pipeline), open_store(how.store)
         given = _known(given, pipeline)
-        shown = _shown_by(given)
-        consent = consent_for(shown, how.consent, store.root, how.ask) if shown else None
+        consent = _consent(given, how, store)
         if consent is not None and any(node.stage.name == "export" for node in pipeline.nodes.values()):
             how = replace(how, settings=merged({"export": {"consent": consent.digest}}, how.settings))
         configs = pipeline.configs(how.settings)
+        about |= {"consent": consent.digest if consent else "not stated" if _shown_by(given) else "nobody's likeness"}
+        if any(getattr(config, "content_check", True) is False for config in configs.values()):
+            about["content_check"] = "off, for private use"
         given |= _replaced(pipeline, store, given, configs, how)
         wanted = [how.until] if how.until else _handed_over(pipeline, given)
         targets = [pipeline.node(name).artifact for name in wanted]
@@ -270,6 +274,20 @@ def build(inputs: Inputs, out: Path, how: How) -> Run:
         write_links(done, drafts / "run", how, consent)
         write_report(done, drafts / "report.html", inputs.selfie.stem if inputs.selfie else out.name)
     return done
+
+
+def _consent(given: Mapping[str, Any], how: How, store: Store) -> Consent | None:
+    """The record of who is shown; None where nobody was asked, or nobody is shown."""
+    shown = _shown_by(given)
+    if not shown:
+        return None
+    consent = consent_for(shown, how.consent, store.root, how.ask)
+    if consent is None and os.environ.get("DIGITALME_REQUIRE_CONSENT"):
+        raise InputError(
+            'nobody said that the person in the photo agreed; give --consent "who it is, and what they agreed to"'
+            " (DIGITALME_REQUIRE_CONSENT is set)"
+        )
+    return consent
 
 
 def talk(built: Built, inputs: Inputs, out: Path, how: How) -> Run:
@@ -336,8 +354,9 @@ def remake(built: Built, artifact: str, out: Path, how: How) -> Run:
 
 
 @contextmanager
-def writing_to(out: Path) -> Iterator[Path]:
-    """A folder for drafts inside `out`. When the block ends well they are renamed into place, each in one step.
+def writing_to(out: Path, about: Mapping[str, Any] | None = None) -> Iterator[Path]:
+    """A folder for drafts inside `out`. When the block ends well they are renamed into place, each in one step, signed
+    with what is stated `about` them.
 
     Whether `out` can be written is known before any work is done; where the work fails nothing is left in it.
     """
@@ -351,7 +370,7 @@ def writing_to(out: Path) -> Iterator[Path]:
 
     try:
         yield drafts
-        seal(drafts, {"synthetic": True})
+        seal(drafts, dict(about or {"synthetic": True}))
         for draft in sorted(drafts.iterdir(), key=lambda path: path.name == "run"):  # run/ last: it says all is there
             _replace(draft, out / draft.name, drafts)
     finally:
@@ -362,9 +381,20 @@ def writing_to(out: Path) -> Iterator[Path]:
 
 
 def _replace(draft: Path, target: Path, drafts: Path) -> None:
-    if draft.is_dir() and target.is_dir() and not target.is_symlink():
+    if draft.is_dir() and target.is_symlink():  # the link goes, what it leads to stays
+        target.unlink()
+    elif draft.is_dir() and target.is_dir():
         os.rename(target, drafts / f".old-{target.name}")
     os.replace(draft, target)
+
+
+def folder_name(name: str, otherwise: str = "me") -> str:
+    """A folder's name after a file's or a person's: it leads nowhere else, and no program takes it for an option."""
+    plain = re.sub(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|\u200b-\u200f\u202a-\u202e\u2060-\u2069\ud800-\udfff]', "", name)
+    plain = plain.strip(" .").lstrip("-~ .")
+    while len(plain.encode()) > 100:
+        plain = plain[:-1]
+    return plain or otherwise
 
 
 def copy_outputs(done: Run, folder: Path, only: str | None = None) -> None:
@@ -385,11 +415,11 @@ def write_links(done: Run, folder: Path, how: How, consent: Consent | None) -> N
             (folder / link.name).symlink_to(link.resolve())
     about = {
         "pipeline": how.pipeline,
-        "store": str(done.store.root),
+        "store": done.store.address,
         "run": str(done.folder),
         "settings": how.settings,
         "keys": done.keys,
-        "consent": {**asdict(consent), "sha256": consent.digest} if consent else None,
+        "consent": {**asdict(consent), "sha256": consent.digest} if consent else "not stated",
     }
     (folder / "run.json").write_text(json.dumps(about, indent=1, default=str) + "\n", encoding="utf-8")
 
@@ -420,9 +450,9 @@ def _replaced(
                 shutil.copytree(made.path(name), folder)
                 shutil.copyfile(path, folder / _file_to_replace(folder, name, path))
             try:
-                value = kind.load(folder)
-            except (FileNotFoundError, KeyError, TypeError, ValueError) as error:
-                raise InputError(f"--use {name}={path}: not a saved {kind.__name__} ({error})") from None
+                value = read_from(folder, kind)
+            except InputError as error:
+                raise InputError(f"--use {name}={path}: {error}") from None
             replaced[name] = Given(store.save(value, {"stage": "given", "where": str(path)}))
     return replaced
 

@@ -18,7 +18,7 @@ from digitalme.config import plain
 from digitalme.errors import DigitalMeError, InputError, PipelineError
 from digitalme.events import Event, Listener, json_lines, to_all, working
 from digitalme.pipeline import Node, Pipeline, Stage
-from digitalme.store import DamagedError, Store
+from digitalme.store import DamagedError, Store, open_store
 
 try:
     import resource
@@ -106,7 +106,7 @@ def run(
                     order.done(name)
                     continue
                 listener(Event(name, "started"))
-                running[workers.submit(_make, store.root, node, key, inputs, config, inside)] = name
+                running[workers.submit(_make, store.address, node, key, inputs, config, inside)] = name
             if not running:
                 continue
             for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -130,9 +130,11 @@ def run(
     return done
 
 
-def _make(root: Path, node: Node, key: str, inputs: Mapping[str, str], config: Any, listener: Listener | None) -> float:
+def _make(
+    address: str, node: Node, key: str, inputs: Mapping[str, str], config: Any, listener: Listener | None
+) -> float:
     """Run one stage on any worker that sees the store: keys go in, files come out, arrays never travel."""
-    store, stage = Store(root), node.stage
+    store, stage = open_store(address), node.stage
     start = time.perf_counter()
     seed = int(key[:8], 16)
     with store.scratch() as scratch, working(node.artifact, seed, scratch, listener or (lambda event: None)) as notes:

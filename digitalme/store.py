@@ -54,8 +54,12 @@ class Store:
     The folder belongs to its user alone (0700): it holds faces and voices.
     """
 
+    address: str = ""
+    """By which another process opens the same store: `open_store`."""
+
     def __init__(self, root: Path) -> None:
         self.root = root.expanduser().absolute()
+        self.address = self.address or str(self.root)
         try:
             for folder in (self.root, self.objects, self.runs, self._scratch):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -78,10 +82,14 @@ class Store:
         return self.root / "scratch"
 
     def path(self, key: str) -> Path:
+        """The folder of an object's files."""
+        return self._home(key)
+
+    def _home(self, key: str) -> Path:
         return self.objects / key[:2] / key
 
     def __contains__(self, key: str) -> bool:
-        return (self.path(key) / "artifact.json").is_file()
+        return (self._home(key) / "artifact.json").is_file()
 
     def about(self, key: str) -> dict[str, Any]:
         """The object's artifact.json. Raises DamagedError where that cannot be read."""
@@ -89,7 +97,7 @@ class Store:
         try:
             about = json.loads(path.read_text(encoding="utf-8"))
             return {**about, "files": dict(about["files"]), "content": str(about["content"])}
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise DamagedError(f"{path}: not readable ({error})") from None
 
     def check(self, key: str) -> None:
@@ -106,7 +114,12 @@ class Store:
             raise DamagedError(f"{folder / 'artifact.json'}: not what was written")
 
     def load(self, key: str, artifact_type: Any) -> Any:
-        return artifact_type.load(self.path(key))
+        return read_from(self.path(key), artifact_type)
+
+    def all_keys(self) -> Iterator[str]:
+        """Keys of all objects."""
+        for folder in self.objects.glob("*/*"):
+            yield folder.name
 
     def content(self, key: str) -> str:
         return self.about(key)["content"]
@@ -127,7 +140,7 @@ class Store:
         return key
 
     def _place(self, folder: Path, key: str) -> None:
-        target = self.path(key)
+        target = self._home(key)
         target.parent.mkdir(mode=0o700, exist_ok=True)
         try:
             os.rename(folder, target)
@@ -139,7 +152,7 @@ class Store:
         """Take an object away: first out of its place, in one step, then file by file."""
         with self.scratch() as scratch:
             try:
-                os.rename(self.path(key), scratch / "removed")
+                os.rename(self._home(key), scratch / "removed")
             except FileNotFoundError:
                 return
 
@@ -170,6 +183,28 @@ class Store:
             if lock is not None:
                 shutil.rmtree(folder, ignore_errors=True)
                 os.close(lock)
+
+
+def open_store(where: str | Path | None) -> Store:
+    """The store in a folder, at an fsspec address (s3://...), or the user's own."""
+    if where is None or where == "":
+        return Store(default_root())
+    if "://" in str(where):
+        from digitalme.shared_store import SharedStore
+
+        return SharedStore(str(where))
+    return Store(Path(where))
+
+
+def read_from(folder: Path, artifact_type: Any) -> Any:
+    """Read a saved artifact. Files from elsewhere may break their readers in any way: it is told in a line."""
+    try:
+        return artifact_type.load(folder)
+    except DigitalMeError:
+        raise
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        raise InputError(f"{folder}: not a saved {artifact_type.__name__} ({' '.join(what.split())[:200]})") from error
 
 
 def _lock(folder: Path) -> int | None:

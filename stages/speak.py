@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from digitalme.artifacts import Voice
 from digitalme.audio import synthesis
 from digitalme.errors import InputError
+from digitalme.trust.sound_mark import mark_sound
 
 
 @dataclass(frozen=True)
@@ -21,12 +22,21 @@ class SpeakConfig:
     """Of piper: a .onnx file; of flite: slt, rms, awb, kal16; of espeak: a voice as `espeak-ng --voices` lists them."""
     language: str = "en"
     """Language of the text (BCP 47)."""
+    watermark: bool = True
+    """Mark the sound, inaudibly, as synthesised; `digitalme verify` reads it."""
 
 
 def speak(config: SpeakConfig) -> Voice:
     """The text as sound, with the synthesiser's phone times. Raises MissingExtraError where it is not installed."""
     if not config.text.strip():
         raise InputError('nothing to say; expected words: --say "Hello, it\'s me."')
+    voice = _said(config)
+    if config.watermark:
+        voice = replace(voice, samples=mark_sound(voice.samples, voice.rate))
+    return voice
+
+
+def _said(config: SpeakConfig) -> Voice:
     match config.synthesiser:
         case "piper":
             return synthesis.say_with_piper(config.text, config.voice, config.language)

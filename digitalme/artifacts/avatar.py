@@ -5,6 +5,7 @@ Renderers and exporters take an Avatar and never ask the body model.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +13,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Float32, Int32, UInt8
 
-from digitalme.artifacts.files import read_json, read_png, write_json, write_png
+from digitalme.artifacts.files import read_json, read_npz, read_png, write_json, write_png
 
+_NAME = re.compile(r"[\w .+-]{1,100}")
 MATERIAL_KINDS = ("skin", "eye", "teeth", "tongue", "mouth", "lash", "hair", "cloth", "glass")
 
 
@@ -158,33 +160,33 @@ class Avatar:
         for entry in about["meshes"]:
             material = entry["material"]
             material["base_color"] = tuple(material["base_color"])
-            with np.load(folder / f"mesh_{entry['name']}.npz") as data:
-                start, index, delta = data["morph_start"], data["morph_index"], data["morph_delta"]
-                morphs = {
-                    name: Morph(index[a:b], delta[a:b])
-                    for name, a, b in zip(entry["morphs"], start[:-1], start[1:], strict=True)
-                }
-                meshes.append(
-                    AvatarMesh(
-                        entry["name"],
-                        data["positions"],
-                        data["normals"],
-                        data["uvs"],
-                        data["faces"],
-                        data["joints"].astype(np.int32),
-                        data["weights"],
-                        Material(**material),
-                        morphs,
-                        data.get("body_vertices"),
-                    )
+            data = read_npz(folder / f"mesh_{_file_part(entry['name'])}.npz")
+            start, index, delta = data["morph_start"], data["morph_index"], data["morph_delta"]
+            morphs = {
+                name: Morph(index[a:b], delta[a:b])
+                for name, a, b in zip(entry["morphs"], start[:-1], start[1:], strict=True)
+            }
+            meshes.append(
+                AvatarMesh(
+                    entry["name"],
+                    data["positions"],
+                    data["normals"],
+                    data["uvs"],
+                    data["faces"],
+                    data["joints"].astype(np.int32),
+                    data["weights"],
+                    Material(**material),
+                    morphs,
+                    data.get("body_vertices"),
                 )
+            )
         bones = about["skeleton"]
         skeleton = Skeleton(
             tuple(bones["names"]),
             np.array(bones["parents"], np.int32),
             np.array(bones["world_from_joint"], np.float32),
         )
-        textures = {key: read_png(folder / f"texture_{key}.png") for key in about["textures"]}
+        textures = {key: read_png(folder / f"texture_{_file_part(key)}.png") for key in about["textures"]}
         return cls(about["name"], skeleton, tuple(meshes), textures, about["look"], about["about"])
 
     def preview(self) -> UInt8[np.ndarray, "h w 3"]:
@@ -192,3 +194,10 @@ class Avatar:
         from digitalme.rendering.preview import avatar_preview  # rendering stands above artifacts
 
         return avatar_preview(self)
+
+
+def _file_part(name: object) -> str:
+    """A name out of an avatar.json that becomes part of a file's name: it must not lead to another folder."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no name of a mesh or texture")
+    return name

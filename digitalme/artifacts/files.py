@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from digitalme.errors import InputError
+
+LARGEST_PICTURE = 120_000_000
+"""Pixels of a picture that is read."""
+LARGEST_JSON = 1 << 28
+"""Bytes of a JSON file that is read: an hour of performance and more."""
+LARGEST_ARRAYS = 1 << 30
+"""Bytes of the arrays of one NPZ, unpacked."""
 
 
 def write_png(path: Path, image: np.ndarray, compression: int = 1) -> None:
@@ -26,7 +36,17 @@ def write_png(path: Path, image: np.ndarray, compression: int = 1) -> None:
 
 def read_png(path: Path) -> np.ndarray:
     """Read a picture file as uint8: (h, w), (h, w, 3) RGB or (h, w, 4) RGBA."""
-    image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+    data = path.read_bytes()
+    try:
+        with Image.open(io.BytesIO(data)) as header:  # reads no pixels
+            width, height = header.size
+        if width * height > LARGEST_PICTURE:
+            raise InputError(f"{path}: {width} x {height} pixels; at most {LARGEST_PICTURE // 10**6} million are read")
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except Image.DecompressionBombError:
+        raise InputError(f"{path}: too large; at most {LARGEST_PICTURE // 10**6} million are read") from None
+    except (OSError, SyntaxError, ValueError, cv2.error):
+        image = None
     if image is None:
         raise InputError(f"{path}: not a readable picture; expected a PNG")
     if image.ndim == 3:
@@ -41,6 +61,16 @@ def write_mask(path: Path, mask: np.ndarray) -> None:
 
 def read_mask(path: Path) -> np.ndarray:
     return read_png(path).astype(np.float32) / 255
+
+
+def read_npz(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an NPZ file. A small file that says that it unpacks to a huge one is refused; pickles are, too."""
+    with zipfile.ZipFile(path) as archive:
+        size = sum(entry.file_size for entry in archive.infolist())
+    if size > LARGEST_ARRAYS:
+        raise InputError(f"{path}: {size >> 20} MB when unpacked; at most {LARGEST_ARRAYS >> 20} MB are read")
+    with np.load(path, allow_pickle=False) as data:
+        return dict(data)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -67,7 +97,9 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
+    if path.stat().st_size > LARGEST_JSON:
+        raise InputError(f"{path}: {path.stat().st_size >> 20} MB of JSON; at most {LARGEST_JSON >> 20} MB are read")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path}: not valid JSON ({error})") from None

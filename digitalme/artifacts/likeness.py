@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
-from digitalme.artifacts.files import read_json, read_png, write_json, write_png
+from digitalme.artifacts.files import read_json, read_npz, read_png, write_json, write_png
 
 
 @dataclass(frozen=True)
@@ -114,8 +114,7 @@ class Likeness:
             with np.load(folder / "relief.npz") as data:
                 about["relief"] = data["relief"]
         maps: dict[str, Any] = {n: read_png(folder / f"{n}.png") for n in ("albedo", "normal_map", "coverage")}
-        with np.load(folder / "residual.npz") as data:
-            return cls(residual=data["residual"], **maps, **about)
+        return cls(residual=read_npz(folder / "residual.npz")["residual"], **maps, **about)
 
     def preview(self) -> UInt8[np.ndarray, "h w 3"]:
         """Albedo, normal map and coverage side by side."""

@@ -66,7 +66,7 @@ class Performance:
                 for kind in ("curves", "visemes")
             }
             rate = float(about["rate"])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise InputError(f"{path}: not a performance.json ({error}); see docs/performance.md") from None
         named = {"head": head[:, 0] if head.ndim == 2 else head, **tables["curves"], **tables["visemes"]}
         for name, curve in named.items():

@@ -34,7 +34,7 @@ def read_voice(path: str | Path, text: str = "", language: str = "en") -> Voice:
     if path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty; {_KINDS}")
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), metadata_errors="replace") as container:
             if not container.streams.audio:
                 raise InputError(f"{path}: holds no sound; {_KINDS}")
             stream = container.streams.audio[0]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from digitalme.errors import MissingExtraError
+from digitalme.errors import InputError, MissingExtraError
 
 NAME = "KHR_draco_mesh_compression"
 _POSITION_BITS, _NORMAL_BITS, _UV_BITS = 17, 12, 14  # 15 um of two metres; 0.03 degrees; a quarter of a pixel of 4096
@@ -84,7 +84,10 @@ def expand(document: dict, data: bytes) -> tuple[dict, bytes]:
         extension = primitive["extensions"][NAME]
         view = document["bufferViews"][extension["bufferView"]]
         start = view.get("byteOffset", 0)
-        decoded = codec.decode(bytes(data[start : start + view["byteLength"]]))
+        try:
+            decoded = codec.decode(bytes(data[start : start + view["byteLength"]]))
+        except (codec.FileTypeException, RuntimeError) as error:
+            raise InputError(f"a compressed mesh is damaged ({error}); export the file again") from None
         for name, index in primitive["attributes"].items():
             values = decoded.get_attribute_by_unique_id(extension["attributes"][name])["data"]
             put(index, values.astype(dtypes[accessors[index]["componentType"]]))

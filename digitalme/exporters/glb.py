@@ -13,7 +13,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, UInt8
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
@@ -36,6 +36,17 @@ _COMPONENTS = {
     5122: np.int16,
 }
 _WIDTH = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
+
+
+LARGEST_COUNT = 20_000_000
+"""Elements of an accessor that is read."""
+LARGEST_DECODED = 1 << 29
+"""Bytes that a GLB may take when it is read and unpacked."""
+_BROKEN = (
+    ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError, OSError, RecursionError,
+    SyntaxError, TypeError, ValueError, struct.error, np.linalg.LinAlgError, Image.DecompressionBombError,
+)  # fmt: skip
+"""What a reader of damaged data may raise."""
 
 
 class Chunk:
@@ -379,12 +390,20 @@ def read_glb_file(path: Path) -> tuple[dict, bytes]:
     if version != 2 or total != len(raw):
         raise InputError(f"{path}: a damaged GLB (version {version}, {len(raw)} bytes of {total}); export it again")
     length = struct.unpack_from("<I", raw, 12)[0]
-    return json.loads(raw[20 : 20 + length]), raw[20 + length + 8 :]
+    try:
+        document = json.loads(raw[20 : 20 + length])
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: a damaged GLB (its JSON: {error}); export it again") from None
+    if not isinstance(document, dict):
+        raise InputError(f"{path}: a damaged GLB (its JSON is no object); export it again")
+    return document, raw[20 + length + 8 :]
 
 
 def read_accessor(document: dict, data: bytes, index: int) -> np.ndarray:
     """Values of an accessor, (n, width) or (n,) for scalars; normalised integers become floats."""
     accessor = document["accessors"][index]
+    if not 0 <= accessor["count"] <= LARGEST_COUNT:
+        raise ValueError(f"an accessor of {accessor['count']} elements")
     dtype, width = np.dtype(_COMPONENTS[accessor["componentType"]]), _WIDTH[accessor["type"]]
 
     def read(view: int, count: int, kind: np.dtype, columns: int, offset: int = 0) -> np.ndarray:
@@ -412,6 +431,25 @@ def read_accessor(document: dict, data: bytes, index: int) -> np.ndarray:
     return values[:, 0] if width == 1 else values
 
 
+def read_textures(path: Path) -> list[UInt8[np.ndarray, "h w 3"]]:
+    """The pictures in a GLB or VRM of any program, as RGB. Raises InputError where it is damaged."""
+    document, data = read_glb_file(path)
+    pictures, budget = [], LARGEST_DECODED
+    try:
+        for image in document.get("images", []):
+            view = document["bufferViews"][image["bufferView"]]
+            start = view.get("byteOffset", 0)
+            picture = Image.open(io.BytesIO(data[start : start + view["byteLength"]]))
+            budget -= picture.width * picture.height * 4
+            if budget < 0:
+                raise InputError(f"{path}: textures of more than {LARGEST_DECODED // 2**20} MB when unpacked")
+            pictures.append(np.array(picture.convert("RGB")))
+    except _BROKEN as error:
+        what = f"{type(error).__name__}: {error}"
+        raise InputError(f"{path}: a damaged GLB ({' '.join(what.split())[:200]}); export it again") from None
+    return pictures
+
+
 def read_glb(path: Path) -> Avatar:
     """The avatar in a GLB that digitalme wrote, as the file has it (standing, posed, with all its morphs).
 
@@ -420,20 +458,46 @@ def read_glb(path: Path) -> Avatar:
     document, data = read_glb_file(path)
     if not document.get("skins"):
         raise InputError(f"{path}: holds no skeleton; expected an avatar's GLB")
+    try:
+        return _avatar_of(document, data, path.stem)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    except _BROKEN as error:
+        what = f"{type(error).__name__}: {error}"
+        raise InputError(f"{path}: a damaged GLB ({' '.join(what.split())[:200]}); export it again") from None
+
+
+def _avatar_of(document: dict, data: bytes, stem: str) -> Avatar:
+    budget = LARGEST_DECODED
+
+    def spend(size: int) -> None:
+        nonlocal budget
+        budget -= abs(size)
+        if budget < 0:
+            raise InputError(f"more than {LARGEST_DECODED // 2**20} MB when unpacked; expected an avatar")
+
+    def read(index: int) -> np.ndarray:
+        values = read_accessor(document, data, index)
+        spend(values.nbytes)
+        return values
+
     packing = document.get("extensionsRequired", [])
     if meshopt.NAME in packing:
+        for view in document["bufferViews"]:
+            if packed := view.get("extensions", {}).get(meshopt.NAME):
+                spend(packed["count"] * packed["byteStride"])
         document, data = meshopt.expand(document, data)
     if draco.NAME in packing:
         document, data = draco.expand(document, data)
-
-    def read(index: int) -> np.ndarray:
-        return read_accessor(document, data, index)
 
     nodes, skin = document["nodes"], document["skins"][0]
     parent_of = {child: i for i, node in enumerate(nodes) for child in node.get("children", [])}
     row = {node: i for i, node in enumerate(skin["joints"])}
     parents = np.array([row.get(parent_of.get(node), -1) for node in skin["joints"]], np.int32)
-    inverse = np.swapaxes(read(skin["inverseBindMatrices"]).reshape(-1, 4, 4), 1, 2)
+    matrices = read(skin["inverseBindMatrices"])
+    if len(matrices) != len(skin["joints"]):
+        raise InputError(f"{len(matrices)} bind matrices for {len(skin['joints'])} joints")
+    inverse = np.swapaxes(matrices.reshape(-1, 4, 4), 1, 2)
     names = tuple(nodes[node]["name"].removeprefix("mixamorig:") for node in skin["joints"])
     skeleton = Skeleton(names, parents, np.linalg.inv(inverse.astype(np.float64)).astype(np.float32))
 
@@ -442,6 +506,7 @@ def read_glb(path: Path) -> Avatar:
         view = document["bufferViews"][image["bufferView"]]
         start = view.get("byteOffset", 0)
         picture = Image.open(io.BytesIO(data[start : start + view["byteLength"]]))
+        spend(picture.width * picture.height * 4)
         textures[image.get("name", f"image_{number}")] = np.asarray(picture)
     keys = list(textures)
 
@@ -492,7 +557,7 @@ def read_glb(path: Path) -> Avatar:
         )
     about = document["scenes"][0].get("extras", {}).get("digitalme", {})
     return Avatar(
-        about.get("name", path.stem),
+        about.get("name", stem),
         skeleton,
         tuple(meshes),
         textures,

@@ -56,8 +56,11 @@ def read_live_link(path: Path, rate: float | None = None) -> Performance:
 
     Raises InputError for a file without the 52 columns, or a cell that is not a number.
     """
-    with Path(path).open(newline="", encoding="utf-8-sig") as file:
-        rows = [row for row in csv.reader(file) if row]
+    try:
+        with Path(path).open(newline="", encoding="utf-8-sig") as file:
+            rows = [row for row in csv.reader(file) if row]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: not a Live Link Face CSV ({error})") from None
     header = {name.strip().lower(): column for column, name in enumerate(rows[0])} if rows else {}
     missing = [name for name in _COLUMNS if name.lower() not in header]
     if missing:

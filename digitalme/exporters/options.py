@@ -50,6 +50,8 @@ class ExportConfig:
     """Who a VRM names as its author; "the person depicted" by default."""
     licence: str = "strict"
     """A VRM's permissions: "strict" (only the author may use it, not for profit, unchanged) or "open" (everyone)."""
+    watermark: bool = True
+    """Mark the face's texture, invisibly, as made by digitalme; `digitalme verify` reads it."""
     consent: str = ""
     """Digest of the consent record (digitalme.trust.consent), written into the file's asset.extras."""
 

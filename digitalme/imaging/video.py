@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +19,9 @@ AUDIO_RATE = 48000
 """Sampling rate of the MP4's sound: what every player and every phone takes."""
 GROUP = 25
 """Frames between key frames: seeking stays fast, size hardly grows."""
+
+LARGEST_PICTURE = 36_000_000
+"""Pixels of a frame that is read: 8K and a little."""
 
 _BT709 = 1
 _LIMITED_RANGE = 1
@@ -61,14 +65,30 @@ class LosslessWriter:
 
 def read_video(path: Path) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
     """The pictures of a video file, in order, sRGB."""
-    with _open(path) as container:
+    with _open(path) as container, _told(path):
         for frame in container.decode(video=0):
+            _check_size(path, frame.width, frame.height)
             yield frame.to_ndarray(format="rgb24")
+
+
+def _check_size(path: Path, width: int, height: int) -> None:
+    if width * height > LARGEST_PICTURE:
+        raise InputError(f"{path}: pictures of {width} x {height}; at most {LARGEST_PICTURE // 10**6} million pixels")
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """What a decoder raises over damaged data, as one line."""
+    try:
+        yield
+    except (av.error.FFmpegError, EOFError, UnicodeDecodeError) as error:
+        why = str(error).partition(";")[0]
+        raise InputError(f"{path}: the video is damaged ({why})") from None
 
 
 def video_seconds(path: Path) -> float:
     """How long a video is, by its container."""
-    with _open(path) as container:
+    with _open(path) as container, _told(path):
         stream = container.streams.video[0]
         if container.duration:
             return float(container.duration / av.time_base)
@@ -78,7 +98,7 @@ def video_seconds(path: Path) -> float:
 def read_video_at(path: Path, step: float) -> Iterator[tuple[float, UInt8[np.ndarray, "h w 3"]]]:
     """(seconds, picture) of a video's frames, at least `step` seconds apart, upright, from the start."""
     after = -1e-6
-    with _open(path) as container:
+    with _open(path) as container, _told(path):
         for frame in container.decode(video=0):
             when = float(frame.time or 0.0)
             if when >= after:
@@ -90,7 +110,7 @@ def pictures_at(path: Path, times: list[float]) -> Iterator[tuple[float, UInt8[n
     """(seconds, picture) at the given times, ascending; one pass through the video."""
     wanted = iter(times)
     target = next(wanted, None)
-    with _open(path) as container:
+    with _open(path) as container, _told(path):
         for frame in container.decode(video=0):
             if target is None:
                 return
@@ -131,13 +151,19 @@ def timed_pictures(path: Path, seconds_max: float) -> Iterator[tuple[float, int,
 
 def _open(path: Path) -> av.container.InputContainer:
     try:
-        container = av.open(str(path))
-    except (av.error.FFmpegError, OSError) as error:
+        container = av.open(str(path), metadata_errors="replace")
+    except (av.error.FFmpegError, OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a readable video ({error})") from None
     if not container.streams.video:
         container.close()
         raise InputError(f"{path}: holds no video track")
-    container.streams.video[0].thread_type = "AUTO"
+    stream = container.streams.video[0]
+    try:
+        _check_size(path, stream.codec_context.width, stream.codec_context.height)
+    except (InputError, AttributeError) as error:
+        container.close()
+        raise InputError(f"{path}: {error}" if isinstance(error, AttributeError) else str(error)) from None
+    stream.thread_type = "AUTO"
     return container
 
 
@@ -214,7 +240,7 @@ def _resample(samples: Float32[np.ndarray, "n"], rate: int) -> Float32[np.ndarra
 
 def contact_strip(path: Path, n: int = 12, columns: int = 6, side: int = 256) -> UInt8[np.ndarray, "h w 3"]:
     """`n` pictures spread evenly over a video, `columns` to a row, each `side` pixels wide."""
-    with _open(path) as container:
+    with _open(path) as container, _told(path):
         stream = container.streams.video[0]
         fps = float(stream.average_rate or 25)
         total = stream.frames or round(float((container.duration or 0) / av.time_base) * fps)

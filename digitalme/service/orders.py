@@ -23,7 +23,8 @@ class Order:
     voice: str = ""
     say: str = ""
     prompt: str = ""
-    look: str = "photo"
+    look: str = ""
+    """"" is the photo's own, or what the prompt asks for."""
     consent: str = ""
     store: str = ""
     """Where artifacts are kept: a folder or an fsspec address; "" is the user's own store."""
@@ -43,19 +44,22 @@ class Order:
         """Build it; keys by artifact. Raises what `product.build` raises."""
         from digitalme import product
 
-        if not self.selfie:
-            raise InputError("no photo was given; expected a selfie")
-        if self.prompt:
-            raise InputError("a photo and a prompt were given; expected one of them")
+        if bool(self.selfie) == bool(self.prompt.strip()):
+            raise InputError("expected a photo, or a person in words, and one of them only")
         voice = Path(self.voice) if self.voice else None
-        settings = product.merged(product.look_settings(self.look), self.settings)
+        look, felt = product.wished(self.prompt)
+        settings = product.merged(product.look_settings(self.look or look), felt, self.settings)
         pipeline = self.pipeline
         if self.say and voice is None:
             settings = product.merged({"speak": {"text": self.say}}, settings)
             pipeline = "say" if pipeline == "default" else pipeline
         how = product.How(
-            pipeline, Path(self.store) if self.store else None, settings, self.until or None,
+            pipeline, self.store or None, settings, self.until or None,
             on_event=on_event, consent=self.consent,
         )  # fmt: skip
-        done = product.build(product.Inputs(Path(self.selfie), voice, self.say), Path(self.out), how)
+        done = product.build(
+            product.Inputs(Path(self.selfie) if self.selfie else None, voice, self.say, prompt=self.prompt),
+            Path(self.out),
+            how,
+        )
         return dict(done.keys)

@@ -77,9 +77,9 @@ def do(queue: Queue, job: Job, me: str) -> None:
     except CancelledError:
         queue.finish(job.id, me, "cancelled")
     except InputError as error:
-        queue.finish(job.id, me, _line(error))
+        queue.finish(job.id, me, line_of(error))
     except Exception as error:  # noqa: BLE001  whatever happens to one person, the next ones are made
-        queue.finish(job.id, me, _line(error), again=True)
+        queue.finish(job.id, me, line_of(error), again=True)
     else:
         queue.finish(job.id, me)
     finally:
@@ -87,7 +87,8 @@ def do(queue: Queue, job: Job, me: str) -> None:
         heart.join()
 
 
-def _line(error: Exception) -> str:
+def line_of(error: Exception) -> str:
+    """An error as one line, for a table or a page."""
     text = str(error) if isinstance(error, DigitalMeError) else f"{type(error).__name__}: {error}"
     return " ".join(text.split())[:500] or type(error).__name__
 

@@ -38,12 +38,16 @@ class Consent:
     subject: str = ""
     signed: str = ""
     """A signature made elsewhere, kept as it came; it is not checked here."""
+    signer: str = ""
+    """The Ed25519 public key, hex, under which the record was signed; its signature was checked."""
 
     @property
     def digest(self) -> str:
         """SHA-256 of what was said, by whom and about which photo, for files that refer to it. The time is left out:
         the same words give the same files."""
-        said = {name: value for name, value in asdict(self).items() if name != "given"}
+        said = {
+            name: value for name, value in asdict(self).items() if name != "given" and (name, value) != ("signer", "")
+        }
         return hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
@@ -80,24 +84,86 @@ def _from_words(said: str, digest: str) -> Consent:
     if not said.strip().endswith(".json"):
         return Consent(said.strip(), now, digest)
     path = Path(said.strip())
+    signer = ""
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
         record = {name: str(about.get(name, "")) for name in ("statement", "subject", "signed")}
+        if "signature" in about:
+            signer = _signer(about, path)
     except OSError as error:
         raise InputError(f"--consent {path}: cannot be read ({error.strerror})") from None
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, RecursionError) as error:
         raise InputError(
             f"--consent {path}: not a JSON record ({error}); expected statement, subject, signed"
         ) from None
     if not record["statement"]:
         raise InputError(f"--consent {path}: holds no 'statement' of what was agreed to")
-    return Consent(record["statement"], now, digest, record["subject"], record["signed"])
+    if about.get("photo") not in (None, "", digest):
+        raise InputError(f"--consent {path}: is about another photo")
+    return Consent(record["statement"], now, digest, record["subject"], record["signed"], signer)
+
+
+def signed_record(statement: str, subject: str, photo: bytes, key: Path | None = None) -> dict[str, str]:
+    """A record as `--consent` takes it, signed with an Ed25519 key: a PEM file, by default this user's own (made at the
+    first use). The signature is over the canonical JSON of everything else in the record.
+    """
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    if not statement.strip():
+        raise InputError('no statement was given; expected what was agreed to, for example "It is me, for my own use."')
+    key = key or data_folder() / "consent_key.pem"
+    if not key.exists():
+        key.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        made = Ed25519PrivateKey.generate()
+        pem = made.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        with os.fdopen(os.open(key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(pem)
+    try:
+        private = serialization.load_pem_private_key(key.read_bytes(), None)
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{key}: not a readable key ({error}); expected an Ed25519 key in PEM") from None
+    if not isinstance(private, Ed25519PrivateKey):
+        raise InputError(f"{key}: not an Ed25519 key")
+    public = private.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    record = {
+        "statement": statement.strip(), "subject": subject.strip(), "photo": hashlib.sha256(photo).hexdigest(),
+        "date": datetime.now(UTC).date().isoformat(), "public_key": public.hex(),
+    }  # fmt: skip
+    return {**record, "signature": private.sign(_canonical(record)).hex()}
+
+
+def _signer(about: dict, path: Path) -> str:
+    """The public key of a signed record. Raises InputError where the signature does not hold."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    record = {name: value for name, value in about.items() if name != "signature"}
+    try:
+        public = bytes.fromhex(record["public_key"])
+        Ed25519PublicKey.from_public_bytes(public).verify(bytes.fromhex(about["signature"]), _canonical(record))
+    except (InvalidSignature, KeyError, ValueError, TypeError):
+        raise InputError(f"--consent {path}: its signature does not hold; it was changed after it was signed") from None
+    return public.hex()
+
+
+def _canonical(record: dict) -> bytes:
+    return json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode(
+        "utf-8", "surrogatepass"
+    )
+
+
+def data_folder() -> Path:
+    """Where a user's own keys are."""
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "digitalme"
 
 
 def _read(path: Path, digest: str) -> Consent:
     try:
         consent = Consent(**json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise InputError(f"{path}: not readable ({error}); give --consent again") from None
     if consent.photo != digest:
         raise InputError(f"{path}: is the record of another photo; give --consent again")

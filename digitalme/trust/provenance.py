@@ -17,6 +17,7 @@ from pathlib import Path
 
 from digitalme import __version__
 from digitalme.errors import InputError
+from digitalme.trust.consent import data_folder
 
 EMBEDDED = {".mp4": "video/mp4", ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".wav": "audio/wav"}
 SIDECAR = ".provenance.json"
@@ -54,7 +55,7 @@ class Identity:
 
 def identity(folder: Path | None = None) -> Identity:
     """Read the signing key, or make it at the first use. Readable by its owner only."""
-    folder = folder or _data_folder()
+    folder = folder or data_folder()
     key, chain = folder / "signing_key.pem", folder / "signing_chain.pem"
     if not (key.exists() and chain.exists()):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -66,10 +67,6 @@ def identity(folder: Path | None = None) -> Identity:
                 file.write(text)
             os.replace(scratch, path)
     return Identity(key.read_text("ascii"), chain.read_text("ascii"))
-
-
-def _data_folder() -> Path:
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "digitalme"
 
 
 def _make_identity() -> Identity:
@@ -197,6 +194,10 @@ def verify(path: Path) -> list[Finding]:
         found.append(Finding("signature", None, f"no {sidecar.name} beside it"))
     if path.suffix.lower() in {".png", ".jpg", ".jpeg", ".mp4", ".mkv", ".webm", ".mov"}:
         found.append(_verify_watermark(path))
+    if path.suffix.lower() in {".glb", ".vrm"}:
+        found.append(_verify_textures(path))
+    if path.suffix.lower() in {".wav", ".mp3", ".m4a", ".flac", ".ogg", ".opus", ".mp4", ".mkv", ".webm", ".mov"}:
+        found.extend(_verify_sound(path))
     return found
 
 
@@ -240,6 +241,38 @@ def _verify_beside(path: Path, sidecar: Path) -> Finding:
     if not same:
         return Finding("signature", False, "changed after it was signed (its digest differs)")
     return Finding("signature", True, f"unchanged since {statement.get('generator', 'digitalme')} made it")
+
+
+def _verify_textures(path: Path) -> Finding:
+    from digitalme.exporters.glb import read_textures
+    from digitalme.trust.watermark import detect
+
+    try:
+        textures = read_textures(path)
+    except InputError as error:
+        return Finding("watermark", None, str(error))
+    largest = sorted(textures, key=lambda texture: -texture.size)[:LOOKED_AT]
+    for texture in largest:
+        mark = detect([texture])
+        if mark.found:
+            return Finding("watermark", True, f"its texture was made by digitalme, mark {mark.payload:08x}")
+    return Finding("watermark", None, "none found in its textures")
+
+
+LOOKED_AT = 3
+"""Textures of an avatar that are searched for a mark: the largest ones."""
+
+
+def _verify_sound(path: Path) -> list[Finding]:
+    from digitalme.trust.sound_mark import mark_in_file
+
+    try:
+        mark = mark_in_file(path)
+    except InputError:
+        return []  # no voice in it to speak of
+    if not mark.found:
+        return [Finding("speech", None, "no mark of synthesised speech found")]
+    return [Finding("speech", True, f"synthesised by digitalme (by chance: {mark.chance:.0e})")]
 
 
 def _verify_watermark(path: Path) -> Finding:

@@ -38,6 +38,8 @@ CHANCE = 1e-6
 """A picture counts as marked where an unmarked one would show such a peak less often than this."""
 PLACES = 4000
 """Independent positions of a tile: about the number of in-band coefficients. Each scale that is tried is as many."""
+LARGEST = 2048
+"""Longest side of what is looked at of a picture."""
 LIKELY = (1.0, 0.5, 0.75, 2.0)
 """Scales that people use, tried first; at these a picture that was not cropped needs the lowest peak."""
 SCALES = tuple(np.exp(np.arange(np.log(0.4), np.log(2.5), 0.008)))
@@ -118,14 +120,16 @@ def mark(image: UInt8[np.ndarray, "h w 3"], payload: int) -> UInt8[np.ndarray, "
 
 
 def _residue(image: UInt8[np.ndarray, "h w 3"]) -> Float32[np.ndarray, "h w"]:
-    """Luminance without its slow part, its outliers (edges) clipped: what a mark would stand out from."""
+    """Luminance without its slow part, weighted as a matched filter is: by what the picture leaves of the mark in a
+    place (about 1 where it is flat) over the variance of all else that is there. Texture and edges count for little.
+    """
     return _residue_of_grey(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32))
 
 
 def _residue_of_grey(grey: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:
-    detail = grey - cv2.GaussianBlur(grey, (0, 0), 20)
-    spread = np.sqrt(cv2.GaussianBlur(detail * detail, (0, 0), 12)) + 1.0
-    return np.clip(detail / spread, -2, 2)
+    detail = grey - cv2.GaussianBlur(grey, (0, 0), 6)
+    spread = np.sqrt(cv2.GaussianBlur(detail * detail, (0, 0), 8))
+    return np.clip(detail, -1.5 * spread - 1.5, 1.5 * spread + 1.5) / (spread + 4.0) ** 2
 
 
 def _fold(residue: np.ndarray, scale: float) -> np.ndarray:
@@ -189,7 +193,7 @@ def _at_scale(residue: np.ndarray, scale: float) -> Mark:
 
 def detect(images: Iterable[UInt8[np.ndarray, "h w 3"]], limit: int = 48) -> Mark:
     """Look for a mark in a picture (a list of one) or in the frames of a video (up to `limit` are averaged)."""
-    residues = [_residue(image) for image in islice(images, limit)]
+    residues = [_residue(_middle(image)) for image in islice(images, limit)]
     if not residues:
         raise ValueError("detect: no picture was given")
     residue = np.mean(residues, 0)
@@ -197,6 +201,12 @@ def detect(images: Iterable[UInt8[np.ndarray, "h w 3"]], limit: int = 48) -> Mar
     if not any(mark.found for mark in seen):
         seen += [_at_scale(residue, scale) for scale in SCALES]
     return min(seen, key=lambda mark: mark.chance)
+
+
+def _middle(image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h2 w2 3"]:
+    """The middle of a picture, at most LARGEST a side: a search of all scales must end, whatever it is given."""
+    y, x = (max(0, side - LARGEST) // 2 for side in image.shape[:2])
+    return np.ascontiguousarray(image[y : y + LARGEST, x : x + LARGEST])
 
 
 def pictures_of(path: Path) -> Iterator[UInt8[np.ndarray, "h w 3"]]:

@@ -6,13 +6,14 @@ import json
 
 import pytest
 
+from digitalme import product
 from digitalme.artifacts import Photo
 from digitalme.errors import InputError
 from digitalme.forget import forget
 from digitalme.pipeline import Pipeline
 from digitalme.run import run
 from digitalme.store import Store
-from digitalme.trust.consent import consent_for
+from digitalme.trust.consent import consent_for, signed_record
 from tests.fakes import numbers
 from tests.fakes.numbers import Number
 
@@ -64,6 +65,42 @@ def test_record_of_another_photo_is_refused(tmp_path):
     path.write_text(path.read_text().replace('"photo": "', '"photo": "0'))
     with pytest.raises(InputError, match="another photo"):
         consent_for(PHOTO, "", tmp_path, never)
+
+
+def test_signed_record(tmp_path, monkeypatch):
+    """It holds as it was signed, for its own photo; a changed word, key or photo is found. The key is private."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    record = signed_record("for the museum", "E. C.", PHOTO)
+    path = tmp_path / "agreed.json"
+    path.write_text(json.dumps(record))
+    consent = consent_for(PHOTO, str(path), tmp_path, never)
+    assert (consent.statement, consent.signer) == ("for the museum", record["public_key"])
+    assert consent_for(PHOTO, "", tmp_path, never) == consent
+    assert (tmp_path / "data/digitalme/consent_key.pem").stat().st_mode & 0o077 == 0
+    assert signed_record("again", "", PHOTO)["public_key"] == record["public_key"]
+    with pytest.raises(InputError, match="another photo"):
+        consent_for(b"another photo", str(path), tmp_path, never)
+    for name, value in (("statement", "for a film"), ("photo", ""), ("public_key", "00" * 32), ("signature", "x")):
+        path.write_text(json.dumps({**record, name: value}))
+        with pytest.raises(InputError, match="signature does not hold"):
+            consent_for(PHOTO, str(path), tmp_path, never)
+
+
+def test_no_words_are_not_signed(tmp_path):
+    with pytest.raises(InputError, match="no statement"):
+        signed_record(" ", "", PHOTO, tmp_path / "key.pem")
+    (tmp_path / "bad.pem").write_text("no key")
+    with pytest.raises(InputError, match="not a readable key"):
+        signed_record("yes", "", PHOTO, tmp_path / "bad.pem")
+
+
+def test_where_consent_is_required_a_build_without_it_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("DIGITALME_REQUIRE_CONSENT", "1")
+    (tmp_path / "me.png").write_bytes(b"a picture")
+    how = product.How(store=tmp_path / "store")
+    with pytest.raises(InputError, match="--consent"):
+        product.build(product.Inputs(tmp_path / "me.png"), tmp_path / "out", how)
+    assert not (tmp_path / "out").exists()
 
 
 # ---------------------------------------------------------------- forgetting

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import av
 import cv2
@@ -111,3 +112,19 @@ def test_payload_has_32_bits():
 def test_marking_is_deterministic():
     assert np.array_equal(mark(scene(2), 7), mark(scene(2), 7))
     assert PSNR_DB >= 42
+
+
+def test_the_face_of_an_exported_avatar_is_marked(tmp_path):
+    """Its head texture, through JPEG in a GLB; the signature is another matter. Another texture has no mark."""
+    from digitalme.exporters.glb import to_gltf, write_glb_file
+    from digitalme.exporters.options import DEFAULT
+    from digitalme.stages.export import marked
+    from digitalme.trust.provenance import verify
+    from tools.fuzz import small_avatar
+
+    for name, texture in (("marked", marked(scene(8, 1024, 1024))), ("plain", scene(8, 1024, 1024))):
+        avatar = replace(small_avatar(), textures={"skin": texture})
+        write_glb_file(tmp_path / f"{name}.glb", *to_gltf(avatar, DEFAULT, [], None))
+    told = {name: verify(tmp_path / f"{name}.glb")[-1] for name in ("marked", "plain")}
+    assert told["marked"].holds
+    assert told["plain"].holds is None
