@@ -17,13 +17,14 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from digitalme.config import suggestion
 from digitalme.errors import InputError, MissingExtraError
 from digitalme.product import folder_name
 from digitalme.service.orders import Order
-from digitalme.service.queue import Queue, worker_name
+from digitalme.service.queue import Job, Queue, worker_name
 from digitalme.service.worker import Crew, line_of
 
 COLUMNS = ("name", "selfie", "prompt", "voice", "say", "look", "consent", "pipeline")
@@ -151,7 +152,8 @@ def run_on_cluster(queue: Queue, address: str, each: Callable[[], None]) -> int:
         from distributed import Client
     except ModuleNotFoundError:
         raise MissingExtraError("--scheduler needs Dask: pip install 'digitalme[scale]'") from None
-    me, waiting = worker_name(), {}
+    me = worker_name()
+    waiting: dict[Any, Job] = {}
     queue.take_back(seconds=-1)
     try:
         client = Client(address, timeout=20)
@@ -175,11 +177,11 @@ def run_on_cluster(queue: Queue, address: str, each: Callable[[], None]) -> int:
                     queue.beat(job.id, me)
                     continue
                 del waiting[future]
-                error = future.exception()
-                if error is None:
+                lost = future.exception()
+                if lost is None:
                     kind, message = future.result()
-                else:  # the cluster lost it: a worker that died three times under it
-                    kind, message = "failed", " ".join(f"{type(error).__name__}: {error}".split())[:500]
+                else:  # by the cluster: workers died under it
+                    kind, message = "failed", line_of(lost)
                 queue.finish(job.id, me, message, again=kind == "failed")
 
 

@@ -7,6 +7,7 @@ with something else, and no locks are needed.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -82,8 +83,10 @@ class SharedStore(Store):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 try:
                     self._files.get_file(self._remote(key, name), str(target))
-                except FileNotFoundError:
-                    return False  # half pushed, or being removed: it is made again
+                except FileNotFoundError:  # artifact.json is pushed last: somebody lost a part of it
+                    with contextlib.suppress(FileNotFoundError):
+                        self._files.rm(self._remote(key, "artifact.json"))
+                    return False  # it is made again, and pushed whole
             (folder / "artifact.json").write_bytes(text)
             self._place(folder, key)
         return True

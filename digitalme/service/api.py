@@ -202,7 +202,7 @@ class Service:
         self.queue = Queue(config.folder / "queue.sqlite")
         self.crew = Crew(self.queue, max(config.workers, 1))
         self.requests: Counter[tuple[str, str, int]] = Counter()
-        self.seconds: Counter[str] = Counter()
+        self.seconds: dict[str, float] = defaultdict(float)
         self.uploaded = 0
         self._asked: dict[str, list[float]] = defaultdict(list)
         self._lock = threading.Lock()
