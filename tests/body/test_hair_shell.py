@@ -1,0 +1,46 @@
+"""The hair shell on synthetic people: it closes at the equator, and long hair fills the photo's outline."""
+
+import numpy as np
+import pytest
+
+from digitalme.artifacts import Avatar
+from digitalme.body.hair_shell import fit_shell, shell_meshes
+from digitalme.body.model import load_body
+from digitalme.body.mouth import settle_mouth
+from digitalme.body.scalp import build_scalp
+from tests.body.people import bare_avatar, seen_meshes, synthetic_person
+
+
+@pytest.fixture(scope="module")
+def long_haired():
+    portrait, likeness = synthetic_person({"gender-": 0.5}, style="long")
+    model = load_body()
+    scalp = build_scalp(settle_mouth(model.vertices(likeness.shape), model), model)
+    return portrait, likeness, fit_shell(portrait, likeness.camera, scalp)
+
+
+def test_shell_has_no_step_at_the_equator(long_haired):
+    shell = long_haired[2]
+    turn = np.linspace(0, 2 * np.pi, 97)
+    above, below = (shell.points(turn, np.full(97, shell.skull_share + d)) for d in (-1e-4, 1e-4))
+    assert np.linalg.norm(above - below, axis=1).max() < 0.002
+
+
+def test_shell_closes_around(long_haired):
+    shell = long_haired[2]
+    v = np.linspace(0.01, 0.99, 40)
+    np.testing.assert_allclose(shell.points(np.zeros(40), v), shell.points(np.full(40, 2 * np.pi), v), atol=1e-9)
+
+
+def test_long_hair_fills_the_outline(long_haired):
+    """Hair beside and below the face that the photo shows is there, seen by the photo's camera."""
+    portrait, likeness, shell = long_haired
+    assert shell.drop > 0.15
+    avatar = bare_avatar(likeness.shape)
+    dressed = Avatar(avatar.name, avatar.skeleton, avatar.meshes + tuple(shell_meshes(shell)), avatar.textures)
+    seen = seen_meshes(dressed, {}, likeness.camera)
+    covered = seen >= 0
+    wanted = portrait.person > 0.5
+    above = np.arange(len(wanted))[:, None] < portrait.landmarks[152, 1] + 20
+    both, either = (covered & wanted & above).sum(), ((covered | wanted) & above).sum()
+    assert both / either > 0.9

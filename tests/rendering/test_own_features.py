@@ -1,0 +1,84 @@
+"""Glasses, teeth and eyes of a known photo: what is drawn into the picture is found again on the character."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from digitalme.body.eyes import iris_share, paint_eye
+from digitalme.body.glasses import rim_lines
+from digitalme.body.landmarks import EYE_LEFT, IRIS_LEFT, LIPS_INNER, landmark_points
+from digitalme.body.model import load_body
+from digitalme.body.mouth import with_mouth
+from digitalme.imaging.shades import eye_from_photo
+from digitalme.rendering.bake_teeth import seen_teeth, with_own_teeth
+from digitalme.rendering.frames import eye_centers, find_frames, frames_mask
+from tests.body.people import IRIS, SKIN, bare_avatar, synthetic_person
+
+
+@pytest.fixture(scope="module")
+def person():
+    """A portrait of even skin from hair to chin, so that what the tests draw is all there is."""
+    portrait, likeness = synthetic_person({}, style="short", size=720)
+    plain = np.full_like(portrait.image, np.round(np.array(SKIN) * 255))
+    return replace(portrait, image=plain), likeness
+
+
+@pytest.mark.parametrize("size", [(0.024, 0.018), (0.030, 0.023)])
+def test_rims_are_found(person, size):
+    portrait, likeness = person
+    vertices = load_body().vertices(likeness.shape)
+    image, drawn = portrait.image.copy(), np.zeros(portrait.person.shape, np.uint8)
+    for rim in rim_lines(vertices, eye_centers(vertices), size, 0.002):
+        points = np.round(likeness.camera.project(rim)[:, :2]).astype(np.int32)
+        cv2.polylines(image, [points[:, None]], True, (40, 30, 30), 3)
+        cv2.polylines(drawn, [points[:, None]], True, 1, 3)
+    worn = replace(portrait, image=image, traits={"glasses": 1.0})
+    frames = find_frames(worn, likeness.camera, vertices)
+    np.testing.assert_allclose(frames.half_size, size, atol=0.0021)
+    assert abs(frames.drop - 0.002) < 0.0021
+    assert np.max(frames.color) < 0.4
+    mask = frames_mask(worn, likeness.camera, vertices)
+    assert mask[drawn > 0].mean() > 0.8
+    assert mask.mean() < 0.05
+    assert not frames_mask(replace(worn, traits={}), likeness.camera, vertices).any()
+
+
+def test_the_photos_eye_is_on_the_ball(person):
+    portrait, _ = person
+    avatar = bare_avatar({})
+    share = iris_share(avatar.mesh("eye_left").positions)
+    painted = paint_eye(IRIS, share)
+    marks, image = portrait.landmarks.copy(), portrait.image.copy()
+    opening = marks[list(EYE_LEFT), :2]
+    middle = opening.mean(0)
+    radius = 0.16 * np.ptp(opening[:, 0])
+    marks[list(IRIS_LEFT), :2] = middle + radius * np.array([[0, 0], [1, 0], [0, -1], [-1, 0], [0, 1]])
+    cv2.fillPoly(image, [np.round(opening).astype(np.int32)], (200, 200, 210))
+    cv2.circle(image, tuple(np.round(middle).astype(int).tolist()), round(radius), (20, 60, 200), -1)
+    eye = eye_from_photo(replace(portrait, landmarks=marks, image=image), "left", painted, share)
+    centre, beside = eye[256, 256].astype(int), eye[256, 256 + round(1.5 * share * 256)].astype(int)
+    np.testing.assert_allclose(centre, (20, 60, 200), atol=12)
+    np.testing.assert_allclose(beside, (200, 200, 210), atol=12)
+    shut = marks.copy()
+    shut[list(EYE_LEFT), 1] = middle[1]
+    closed = eye_from_photo(replace(portrait, landmarks=shut, image=image), "left", painted, share)
+    np.testing.assert_array_equal(closed, painted)
+
+
+def test_teeth_that_the_photo_shows_are_worn(person):
+    portrait, likeness = person
+    avatar = with_mouth(bare_avatar({}))
+    assert not seen_teeth(portrait).any()  # closed lips
+    assert with_own_teeth(avatar, portrait, likeness) is avatar
+    expression = {"jawOpen": 0.35, "mouthUpperUpLeft": 0.6, "mouthUpperUpRight": 0.6}
+    marks = portrait.landmarks.copy()
+    marks[:468, :2] = likeness.camera.project(landmark_points(load_body().vertices(expression)))[:, :2]
+    image = portrait.image.copy()
+    cv2.fillPoly(image, [np.round(marks[list(LIPS_INNER), :2]).astype(np.int32)], (225, 240, 225))
+    smiling = replace(portrait, landmarks=marks, image=image)
+    assert seen_teeth(smiling).sum() > 500
+    worn = with_own_teeth(avatar, smiling, replace(likeness, expression=expression))
+    greenish = np.abs(worn.textures["teeth"][..., :3].astype(int) - (225, 240, 225)).max(2) < 6
+    assert greenish.mean() > 0.01
