@@ -18,7 +18,7 @@ from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, UseAppend
 from digitalme.errors import DigitalMeError, InputError
 
 if TYPE_CHECKING:
-    from digitalme.product import How, Inputs
+    from digitalme.product import Built, How, Inputs
     from digitalme.run import Run
 
 DESCRIPTION = """From one photo and one voice clip to your own rigged avatar and talking-head video, offline.
@@ -296,7 +296,8 @@ def export(
 
     Args:
         built: The folder that `build` wrote.
-        to: glb, vrm, vrma, usd, obj, fbx; of the performance alone livelink (CSV) and bvh.
+        to: glb, vrm, vrma, usd, obj, fbx; of the performance alone livelink (CSV) and bvh; nerfstudio: pictures, masks
+            and cameras of a build from several photos or a video.
         profile: Names of the bones: rpm (Ready Player Me) or mixamo.
         pose: Bind pose: T or A.
         triangles: About so many at most: 70000, 30000, 10000, 3000.
@@ -314,12 +315,50 @@ def export(
     found = product.Built.read(built)
     chosen: dict[str, Any] = {"profile": profile, "pose": pose, "triangles": triangles, "texture_size": texture_size}
     chosen |= {"image_format": image_format, "compress": compress, "levels": levels or None}
+    if "nerfstudio" in to:
+        _extra(found, "scene", "*", out or built / "nerfstudio", options)
+        to = tuple(name for name in to if name != "nerfstudio")
+        if not to:
+            return
     knobs: dict[str, Any] = {"formats": list(to)} | (FOR_THE_WEB if web else {})
     knobs |= {name: value for name, value in chosen.items() if value is not None}
     with _how(options, {"export": knobs}) as how:
         done = product.remake(found, "exports", out or built, how)
     for path in done.load("exports").files:
         _say(str((out or built) / path))
+
+
+def nerf(
+    built: Positional[Path],
+    out: Annotated[Path | None, arg(metavar="PATH")] = None,
+    options: OmitArgPrefixes[Options] = Options(),
+) -> None:
+    """Train a small radiance field of a build from several photos or a video, and measure it on pictures held out.
+
+    Args:
+        built: The folder that `build` wrote.
+        out: The folder to write to. Default: built/nerf.
+        options: How to run.
+    """
+    from digitalme import product
+
+    done = _extra(product.Built.read(built), "radiance", "*", out or built / "nerf", options)
+    for each in done.load("radiance").held_out:
+        _say(f"  {each.name}: {each.psnr:.1f} dB (its mean colour: {each.control:.1f} dB)")
+
+
+def _extra(found: Built, artifact: str, files: str, out: Path, options: Options) -> Run:
+    """Make what a build leaves out, and hand its files over."""
+    from digitalme import product
+    from digitalme.pipeline import read_pipeline
+
+    if artifact not in read_pipeline(found.pipeline).nodes:
+        raise InputError(f"{found.folder}: was built from one picture; this needs --selfie with several, or --video")
+    with _how(options) as how:
+        done = product.remake(found, artifact, out, how, files)
+    for path in sorted(out.iterdir()):
+        _say(str(path))
+    return done
 
 
 def live(
@@ -609,6 +648,7 @@ COMMANDS: dict[str, Any] = {
     "talk": talk,
     "render": render,
     "export": export,
+    "nerf": nerf,
     "live": live,
     "stages": stages,
     "show": show,

@@ -342,14 +342,18 @@ def _performance_of(file: Path, built: Built) -> Performance:
             return Performance.read(file)
 
 
-def remake(built: Built, artifact: str, out: Path, how: How) -> Run:
-    """Make one artifact of a built avatar with other knobs, and hand its outputs over."""
+def remake(built: Built, artifact: str, out: Path, how: How, files: str = "") -> Run:
+    """Make one artifact of a built avatar with other knobs, and hand its outputs over: those that the pipeline names,
+    or `files`, a pattern. Raises InputError where the avatar's pipeline makes no such artifact."""
     with writing_to(out) as drafts:
         pipeline = read_pipeline(built.pipeline)
         given = built.given(pipeline, artifact)
         configs = pipeline.configs(merged(built.settings, how.settings))
         done = run(pipeline, [artifact], store=built.store, given=given, configs=configs, on_event=how.on_event)
         copy_outputs(done, drafts, artifact)
+        for path in sorted(done.path(artifact).glob(files)) if files else ():
+            if path.name != "artifact.json":
+                shutil.copyfile(path, drafts / path.name)
     return done
 
 

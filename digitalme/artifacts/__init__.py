@@ -12,12 +12,13 @@ from digitalme.artifacts.footage import Footage
 from digitalme.artifacts.likeness import Camera, Likeness
 from digitalme.artifacts.performance import Performance
 from digitalme.artifacts.portrait import Photo, Portrait
+from digitalme.artifacts.radiance import HeldOut, Radiance
 from digitalme.artifacts.scorecard import Scorecard
 from digitalme.artifacts.speech import Speech, TimedLabel, Voice
 from digitalme.artifacts.video import Frames, Video
 
 __all__ = [
     "Album", "Avatar", "AvatarMesh", "Camera", "Clip", "Description", "Draft", "Exports", "Footage", "Frames",
-    "Likeness", "Material", "Morph", "Performance", "Photo", "Photos", "Portrait", "Scorecard", "Sentence", "Shown",
-    "Skeleton", "Speech", "Text", "TimedLabel", "Video", "Voice",
+    "HeldOut", "Likeness", "Material", "Morph", "Performance", "Photo", "Photos", "Portrait", "Radiance", "Scorecard",
+    "Sentence", "Shown", "Skeleton", "Speech", "Text", "TimedLabel", "Video", "Voice",
 ]  # fmt: skip
