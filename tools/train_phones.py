@@ -19,7 +19,6 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 
-import kokoro
 import numpy as np
 
 from digitalme.artifacts.speech import TimedLabel, Voice
@@ -129,9 +128,6 @@ def say(job: Job) -> tuple[np.ndarray, np.ndarray] | None:
         said = synthesis.say_with_espeak(text, voice, speed, pitch)
     elif program == "piper":
         said = synthesis.say_with_piper(text, stretch=float(random.uniform(0.8, 1.25)))
-    elif program == "kokoro":
-        language, _, name = voice.partition(" ")
-        said = kokoro.say_with_kokoro(text, name, language, float(random.uniform(0.75, 1.15)))
     else:
         said = say_with_festival(text, voice)
     sound = resample(said.samples, said.rate, RATE)

@@ -27,7 +27,7 @@ STEP = 2
 """Mel frames (10 ms) to one step of the network."""
 _CARRIED = 8  # steps before the edge of what was heard, at which the forward layers' state is kept
 _EDGE = 4  # steps at the edge that the convolutions' kernels reach over
-_USUAL_FRAMES, _MOST_FRAMES = 100, 1000  # weight of the usual mean at the start, and how long the mean looks back
+_USUAL_FRAMES, _MOST_FRAMES = 40, 1000  # weight of the usual mean at the start, and how long the mean looks back
 _QUIETEST = 1e-6
 _QUIET_SPEECH = -4.7  # mean log-mel of the loudest frame of speech at -45 dBFS: noise below it is no speech
 _SHAPE_AT, _SHAPE = (0, 0.04, 0.33, 0.7, 1), (-1.6, -1.0, -4.5, -4.9, -6.6)  # usual mean less the loudest, over bands

@@ -19,6 +19,7 @@ import numpy as np
 from digitalme.artifacts.speech import TimedLabel, Voice
 from digitalme.audio.files import read_voice
 from digitalme.audio.ipa import arpabet
+from digitalme.audio.languages import plain_mandarin
 from digitalme.errors import InputError, MissingExtraError
 
 _FLITE_PHONES = {
@@ -186,7 +187,9 @@ def say_with_espeak(text: str, voice: str = "en-us", speed: int = 165, pitch: in
         raise InputError(f"nothing to say in {text!r}; expected words")
     sound = (np.concatenate(blocks) / 32768).astype(np.float32)
     phones = []
+    mandarin = voice.startswith("cmn")
     for (start, name), (end, _) in zip(marks, [*marks[1:], (len(sound) / rate, "")], strict=True):
+        name = plain_mandarin(name) if mandarin else name
         heard = [phone for phone, _, _ in arpabet(name)] or (["SIL"] if name.strip("ːˈˌ") in ("", "_", "_:") else [])
         edges = np.linspace(start, end, len(heard) + 1)
         phones += [TimedLabel(p, float(a), float(b)) for p, a, b in zip(heard, edges[:-1], edges[1:], strict=True)]

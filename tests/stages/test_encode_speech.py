@@ -12,7 +12,7 @@ from digitalme.audio.phones import PHONES
 from digitalme.audio.words import spoken_words
 from digitalme.demo import demo_voice
 from digitalme.errors import InputError
-from digitalme.metrics.lips import score_visemes
+from digitalme.metrics.lips import aperture, score_visemes
 from digitalme.stages.animate import AnimateConfig, animate
 from digitalme.stages.encode_speech import EncodeSpeechConfig, encode_speech
 
@@ -83,11 +83,27 @@ def test_a_synthesisers_phones_are_used_as_they_are(voice):
         encode_speech(replace(voice, phones=(TimedLabel("Q9", 0, 1),)), EncodeSpeechConfig())
 
 
-def test_noise_alone_gives_a_quiet_mouth_or_at_least_a_performance():
-    hiss = np.random.default_rng(0).normal(0, 0.05, 32000).astype(np.float32)
-    speech = encode_speech(Voice(hiss, 16000), EncodeSpeechConfig())
+def wordless_sounds() -> dict[str, np.ndarray]:
+    """4 s each of noises, a chord that is plucked, one that is held, and a mains hum."""
+    random, count = np.random.default_rng(0), 64_000
+    time_ = np.arange(count) / 16_000
+    hertz = np.maximum(np.fft.rfftfreq(count, 1 / 16_000), 20)
+    spectrum = np.exp(2j * np.pi * random.random(len(hertz)))
+    noises = {f"noise 1/f^{slope}": np.fft.irfft(spectrum / hertz ** (slope / 2), count) for slope in (0, 1, 2)}
+    chord = sum(np.sin(2 * np.pi * root * k * time_) / k for root in (196.0, 246.9, 293.7) for k in (1, 2, 3))
+    sounds = noises | {"plucked": chord * np.exp(-4 * (time_ % 0.5)), "held": chord, "hum": np.sin(100 * np.pi * time_)}
+    return {name: (0.1 * sound / sound.std()).astype(np.float32) for name, sound in sounds.items()}
+
+
+@pytest.mark.parametrize("name", wordless_sounds())
+def test_noise_and_music_alone_leave_the_mouth_nearly_shut(name):
+    speech = encode_speech(Voice(wordless_sounds()[name], 16000), EncodeSpeechConfig())
     assert_covers(speech)
-    assert animate(speech, AnimateConfig()).frames == 120
+    performance = animate(speech, AnimateConfig())
+    assert performance.frames == 240
+    opening = aperture(performance.curves)
+    assert opening.mean() < 0.02
+    assert np.percentile(opening, 95) < 0.06
 
 
 def test_a_minute_takes_seconds(voice):

