@@ -85,10 +85,10 @@ def beard_style(portrait: Portrait) -> tuple[str, Rgb]:
     jaw = min(hairy(region(ring), np.median(lab[cheek], 0)) for ring, cheek in zip(_JAWS, cheeks, strict=True))
     style = "none"
     if moustache > 12 and chin > 12:
-        style = "full" if jaw > 16 else "short" if jaw > 9 else "goatee"
+        style = "full" if jaw > 18 else "short" if jaw > 11.5 else "goatee"
     elif moustache > 13 and chin < 9:
         style = "moustache"
-    elif min(moustache, chin) > 9.5 and jaw > 7:
+    elif min(moustache, chin) > 9.5 and jaw > 9.5:  # a shaven jaw lies 5 to 7 under its cheek, in its shade
         style = "stubble"
     where = region(_MOUSTACHE) | (region(_CHIN) if style != "moustache" else False)
     if style in ("none", "stubble") or not where.any():  # stubble's pixels are more skin than hair

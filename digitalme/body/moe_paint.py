@@ -166,8 +166,8 @@ def paint_moe_eye(iris, size: int = 512) -> UInt8[np.ndarray, "s s 3"]:
     hue, saturation, value = colorsys.rgb_to_hsv(*np.clip(iris, 0, 1))
     if not 0.06 < hue < 0.9:  # brown, not red
         hue = 0.06
-    color = np.array(colorsys.hsv_to_rgb(hue, min(0.80, saturation * 1.30), value))
-    color = color * max(1.0, 0.62 / max(color.max(), 0.05))
+    # bright enough to glow, and still the darker the darker the person's own are
+    color = np.array(colorsys.hsv_to_rgb(hue, min(0.80, saturation * 1.30), min(0.95, 0.42 + 0.60 * value)))
     dark, glow = color * np.array([0.34, 0.30, 0.36]), np.clip(color * 1.5 + 0.10, 0, 1)
     down = smoothstep(-0.85, 0.95, y / tall)[..., None]
     disc = dark * (1 - down) + glow * down

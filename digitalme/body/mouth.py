@@ -115,7 +115,7 @@ def with_mouth(avatar: Avatar, enamel: tuple[float, float, float] = ENAMEL) -> A
         meshes.append(mesh)
     textures = {
         "teeth": cv2.GaussianBlur(paint_teeth(enamel), (0, 0), 0.7),
-        "mouth": paint_depth((0.46, 0.19, 0.17), (0.07, 0.02, 0.02), fade=0.020),
+        "mouth": paint_depth((0.50, 0.22, 0.20), (0.13, 0.045, 0.045), fade=0.026),
         "tongue": paint_depth((0.74, 0.42, 0.42), (0.22, 0.08, 0.08), start=0.026, fade=0.030),
     }
     return replace(avatar, meshes=tuple(meshes), textures=avatar.textures | textures)

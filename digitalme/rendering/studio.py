@@ -240,7 +240,7 @@ class Studio:
             return np.full((len(mesh.positions), 2), 0.5, np.float32)
         lips = self._lip_depth()
         fade = 0.20 + 0.80 * np.exp(-np.clip(lips - mesh.positions[:, 2] - 0.006, 0, None) / 0.022)
-        power = {"teeth": 0.22, "tongue": 0.4}.get(mesh.material.kind, 1.0)
+        power = {"teeth": 0.22, "tongue": 0.4}.get(mesh.material.kind, 0.75)
         return np.repeat((fade**power)[:, None], 2, 1).astype(np.float32)
 
     def _lip_depth(self) -> float:

@@ -4,8 +4,8 @@
 
 Every person is photographed (synthetic people by the body model's own renderer), goes through the whole pipeline and
 is drawn; the colours are then read off the drawing's pixels alone: medians over hair, skin and irises, from the front.
-A drawing is brighter than a photo: so both sides are standardised over all people (Lab, each channel by its mean and
-spread) before the nearest photo is looked for. Control: the same with the drawings shuffled.
+A drawing is brighter than a photo: so both sides are standardised over all people (Lab, each of the three colours less
+its mean and over its root mean square) before the nearest photo is looked for. Control: the drawings shuffled.
 """
 
 from __future__ import annotations
@@ -76,9 +76,10 @@ def photo_colors(portrait: Portrait) -> np.ndarray:
 
 
 def standard(colors: np.ndarray) -> np.ndarray:
-    """(people, 3, 3) sRGB to (people, 9): Lab, each column with mean 0 and spread 1."""
-    flat = np.stack([lab(person).ravel() for person in colors])
-    return (flat - flat.mean(0)) / np.maximum(flat.std(0), 1e-6)
+    """(people, 3, 3) sRGB to (people, 9): Lab, each of the three colours with mean 0 and root mean square 1."""
+    spread = np.stack([lab(person) for person in colors])
+    spread = spread - spread.mean(0)
+    return (spread / np.maximum(np.sqrt((spread**2).sum(2).mean(0)), 1e-6)[None, :, None]).reshape(len(colors), 9)
 
 
 def nearest(drawn: np.ndarray, photos: np.ndarray) -> np.ndarray:
@@ -99,7 +100,7 @@ def groom_config(look: str) -> GroomConfig:
 
 def main(
     photos: tyro.conf.Positional[tuple[Path, ...]] = (), /, people: int = 20, look: str = "moe",
-    sheet: Path | None = None,
+    sheet: Path | None = None, out: Path | None = None,
 ) -> None:  # fmt: skip
     """Print who is nearest to whom.
 
@@ -108,6 +109,7 @@ def main(
         people: How many synthetic people.
         look: A preset of configs/looks: moe, chibi or toon.
         sheet: Where to put a page of photos and drawings.
+        out: Where to put the colours (npz).
     """
     drawn, shot, titles, seconds, cells = [], [], [], [], []
     config = groom_config(look)
@@ -136,6 +138,8 @@ def main(
         cells.append(np.concatenate([crop, picture], 0))
         print(f"{title}: {avatar.about['hair_style']}, {seconds[-1]:.1f} s of processor time", flush=True)
     found = nearest(np.array(drawn), np.array(shot))
+    if out is not None:
+        np.savez(out, drawn=np.array(drawn), shot=np.array(shot), titles=np.array(titles))
     right = found == np.arange(len(found))
     shuffled = nearest(np.roll(np.array(drawn), 1, 0), np.array(shot)) == np.arange(len(found))
     for i in np.flatnonzero(~right):
