@@ -38,15 +38,15 @@ def fused_textures(textures: list[HeadTexture]) -> HeadTexture:
     if len(textures) == 1:
         return first
     size = len(first.albedo)
-    trust = [cv2.GaussianBlur(t.coverage.astype(np.float32) / 255, (0, 0), 0.004 * size) for t in textures]
-    trust = [np.minimum(soft, t.coverage / np.float32(255)) for soft, t in zip(trust, textures, strict=True)]
+    trust = [_inner(t.coverage.astype(np.float32) / 255, size) for t in textures]
     base = first.albedo.astype(np.float32)
     colors = [base] + [
         _toward(t.albedo.astype(np.float32), share, base, trust[0], size)
         for t, share in zip(textures[1:], trust[1:], strict=True)
     ]
-    # the first's own filling of what nobody saw keeps a little weight everywhere
-    weight = [trust[0] + FIRST_WINS * (trust[0] > 0.3) + 1e-3, *trust[1:]]
+    # towards what nobody saw the first's own filling takes over softly, or the last picture's edge would show
+    filling = 0.3 * (1 - np.max(trust, 0)) ** 2 + 1e-3
+    weight = [trust[0] + FIRST_WINS * np.clip(trust[0] * 2 - 0.6, 0, 1) + filling, *trust[1:]]
     total = np.sum(weight, 0)
     best = np.argmax(weight, 0)
     low = np.zeros_like(base)
@@ -63,9 +63,16 @@ def fused_textures(textures: list[HeadTexture]) -> HeadTexture:
     return HeadTexture(
         np.round(np.clip(low + fine, 0, 255)).astype(np.uint8),
         np.round(np.clip(vector * 127 + 128, 0, 255)).astype(np.uint8),
-        np.round(np.clip(np.max(trust, 0), 0, 1) * 255).astype(np.uint8),
+        np.max([t.coverage for t in textures], 0),
         first.head_uv_box,
     )
+
+
+def _inner(coverage: Float32[np.ndarray, "t t"], size: int) -> Float32[np.ndarray, "t t"]:
+    """A coverage that falls to 0 softly before its edge does."""
+    reach = max(1, round(0.008 * size))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1,) * 2)
+    return np.minimum(cv2.GaussianBlur(cv2.erode(coverage, kernel), (0, 0), 0.005 * size), coverage)
 
 
 def _toward(
