@@ -69,6 +69,8 @@ class BuildOptions(Options):
     """What the face feels while it speaks, for example happy:0.6."""
     head_motion: Annotated[float | None, arg(metavar="NUMBER")] = None
     """Size of head sway and nods: 1 is natural, 0 keeps the head still and changes nothing else."""
+    style: Annotated[str | None, arg(metavar="NAME")] = None
+    """Paint skin, hair and clothes: a style 0..25, a mix such as 3:0.5,12:0.5, or the file of a painting."""
     pipeline: str = "default"
     """A pipeline of configs/pipelines, or the path of your own TOML file."""
     until: Annotated[str | None, arg(metavar="NAME")] = None
@@ -176,6 +178,8 @@ def _build(inputs: Inputs, out: Path, options: BuildOptions, extra: dict, consen
         "render": {"size": options.size, "fps": options.fps},
         "groom": {"hair": options.hair},
         "animate": {"emotion": options.emotion, "head_motion": options.head_motion},
+        "stylise": {"style": options.style},
+        "stylise_portrait": {"style": options.style},
     }
     if inputs.drive is not None:
         chosen["encode_video"] = {"head_motion": chosen.pop("animate")["head_motion"]}
@@ -192,6 +196,8 @@ def _build(inputs: Inputs, out: Path, options: BuildOptions, extra: dict, consen
     if inputs.say and inputs.voice is None and inputs.drive is None:
         extra = {**extra, "speak": {"text": inputs.say}}
         pipeline = "say" if pipeline == "default" else f"{pipeline}+say" if options.pipeline == "default" else pipeline
+    if options.style is not None:
+        pipeline += product.PAINTED
     look, felt = product.wished(inputs.prompt)
     if inputs.drive is not None:
         felt.pop("animate", None)
@@ -472,6 +478,29 @@ def dataset(
     _say(f"{folder}/preview.png")
 
 
+def train(
+    recipe: Positional[str],
+    data: Positional[Path],
+    out: Annotated[Path | None, arg(metavar="PATH")] = None,
+    coder: Annotated[Path | None, arg(metavar="PATH")] = None,
+    minutes: Annotated[float | None, arg(metavar="NUMBER")] = None,
+) -> None:
+    """Train a network of digitalme's own: digitalme train coder DATA, then gan, diffusion, pair, classifier.
+
+    Args:
+        recipe: A recipe of configs/training, or the path of a TOML file. tiny_... takes seconds.
+        data: What `digitalme dataset` made.
+        out: The run's folder; a run that was stopped goes on. Default: runs/RECIPE.
+        coder: The coder's weights, for gan and diffusion. Default: those that ship.
+        minutes: Stop after so long.
+    """
+    from digitalme.training.recipes import run_recipe
+
+    out = out or Path("runs") / Path(recipe).stem
+    done = run_recipe(recipe, data, out, coder, {} if minutes is None else {"minutes": minutes}, _say)
+    _say(f"{out}/model.safetensors: {done['steps']:.0f} steps in {done['seconds']:.0f} s")
+
+
 def doctor() -> None:
     """Tell what is installed, which renderer will be used, what is missing and how to get it."""
     from digitalme.doctor import diagnose
@@ -654,6 +683,7 @@ COMMANDS: dict[str, Any] = {
     "show": show,
     "eval": evaluate,
     "dataset": dataset,
+    "train": train,
     "doctor": doctor,
     "licenses": licenses,
     "batch": batch,

@@ -65,6 +65,8 @@ class Inputs:
 
 PROMPTED = "+prompt"
 """Laid over a pipeline, it takes the person from words."""
+PAINTED = "+painted"
+"""Laid over a pipeline, it paints what is drawn."""
 
 
 @dataclass(frozen=True)

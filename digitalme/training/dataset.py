@@ -205,10 +205,11 @@ def shards(folder: Path) -> Iterator[tuple[UInt8[np.ndarray, "n s s 3"], Float32
 
 
 def read_split(folder: Path, split: str) -> Examples:
-    """All pictures of one split. Raises InputError where there is none."""
+    """All pictures of one split, or of "held_out": validation and test. Raises InputError where there is none."""
+    wanted = ("validation", "test") if split == "held_out" else (split,)
     images, conditions, about = [], [], []
     for pictures, numbers, lines in shards(folder):
-        keep = [i for i, line in enumerate(lines) if line["split"] == split]
+        keep = [i for i, line in enumerate(lines) if line["split"] in wanted]
         images.append(pictures[keep])
         conditions.append(numbers[keep])
         about += [lines[i] for i in keep]

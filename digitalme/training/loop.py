@@ -13,7 +13,7 @@ import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from torch import Tensor
 from digitalme.artifacts.files import write_png
 
 
+@runtime_checkable
 class Task(Protocol):
     """What a network brings to the loop."""
 

@@ -10,13 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from digitalme.body.attributes import ATTRIBUTES
 from digitalme.models import gan
 from digitalme.models.coder import Coder, coder_loss
 from digitalme.models.condition import CONDITION, PLAIN_VIEW, VIEW_NUMBERS, condition_of
 from digitalme.models.diffusion import LatentDiffusion
 from digitalme.models.gaussian import forgetful
 from digitalme.models.sampling import load_coder, to_pictures, to_tensor
+from digitalme.models.text_image import SIDE, AttributeClassifier, TextImagePair, codes_of
 from digitalme.rendering.people import contact_sheet
+from digitalme.text.captions import caption
 from digitalme.training.dataset import read_split
 from digitalme.training.loop import Average
 
@@ -73,16 +76,17 @@ class CoderTask:
 
 
 class Latents:
-    """A split as latents, each picture also mirrored, with their conditions."""
+    """A split as latents (without a coder: as pictures), each also mirrored, with their conditions."""
 
-    def __init__(self, data: Path, coder: Coder, split: str = "train") -> None:
+    def __init__(self, data: Path, coder: Coder | None, split: str = "train") -> None:
         examples = read_split(data, split)
         latents, conditions = [], []
         with torch.no_grad():
             for start in range(0, len(examples.images), 64):
                 pictures = to_tensor(examples.images[start : start + 64])
                 condition = torch.from_numpy(examples.condition[start : start + 64])
-                latents += [coder.encode(pictures), coder.encode(pictures.flip(3))]
+                both = [pictures, pictures.flip(3)]
+                latents += both if coder is None else [coder.encode(each) for each in both]
                 conditions += [condition, mirrored_condition(condition)]
         self.latents, self.condition = torch.cat(latents), torch.cat(conditions)
 
@@ -155,12 +159,8 @@ class GanTask:
 
     def __init__(self, data: Path, recipe: Mapping[str, Any]) -> None:
         self.recipe = recipe
-        if recipe["coder"]:
-            self.coder: Coder | None = load_coder(Path(recipe["coder"]))
-            self.data = Latents(data, self.coder)
-        else:
-            self.coder = None
-            self.data = Latents(data, _Same())  # type: ignore[arg-type]
+        self.coder = load_coder(Path(recipe["coder"])) if recipe["coder"] else None
+        self.data = Latents(data, self.coder)
         channels = self.data.latents.shape[1]
         self.generator = gan.Generator(CONDITION, channels, recipe["widths"], recipe["z"], recipe["w"])
         self.generator.gaussian.fit(self.data.latents, self.data.condition)
@@ -243,10 +243,111 @@ class GanTask:
         return {name: tensor.half() for name, tensor in self.average.weights().items()}
 
 
-class _Same:
-    def encode(self, pictures: Tensor) -> Tensor:
-        return pictures
+def varied(pictures: Tensor) -> Tensor:
+    """Mirrored by chance, shifted, brightened, blurred, with noise: flaws that a generator's pictures may have too."""
+    n = len(pictures)
+    pictures = torch.where(torch.rand(n, 1, 1, 1) < 0.5, pictures.flip(3), pictures)
+    x, y = torch.randint(-3, 4, (2,)).tolist()
+    pictures = torch.roll(pictures, (x, y), (2, 3)) * (1 + 0.1 * torch.randn(n, 1, 1, 1))
+    pictures = pictures + 0.06 * torch.randn(n, 1, 1, 1)
+    if torch.rand(()) < 0.4:
+        small = torch.nn.functional.interpolate(pictures, scale_factor=float(0.4 + 0.4 * torch.rand(())), mode="area")
+        pictures = torch.nn.functional.interpolate(small, pictures.shape[2:], mode="bilinear")
+    return pictures + 0.05 * torch.rand(n, 1, 1, 1) * torch.randn_like(pictures)
 
 
-TASKS: dict[str, Any] = {"coder": CoderTask, "diffusion": DiffusionTask, "gan": GanTask}
+class _PictureTask:
+    """What the pair and the classifier share: small pictures in memory, one optimizer, scores on other people."""
+
+    def __init__(self, data: Path, recipe: Mapping[str, Any], model: torch.nn.Module) -> None:
+        self.recipe, self.model = recipe, model
+        self.train, self.other = (read_split(data, recipe[part]) for part in ("split", "scored_on"))
+        self.pictures, self.unseen = (shrunk(part.images) for part in (self.train, self.other))
+        self.modules: dict[str, torch.nn.Module] = {"model": model}
+        self.optimizers: dict[str, torch.optim.Optimizer] = {
+            "model": torch.optim.AdamW(model.parameters(), recipe["rate"], weight_decay=0.05)
+        }
+
+    def batch_loss(self, picked: np.ndarray) -> Tensor:
+        raise NotImplementedError
+
+    def score(self) -> float:
+        raise NotImplementedError
+
+    def step(self, step: int, share: float) -> dict[str, float]:
+        optimizer = self.optimizers["model"]
+        cosine(optimizer, self.recipe["rate"], step, share, 30)
+        self.model.train()
+        loss = self.batch_loss(torch.randint(len(self.pictures), (self.recipe["batch"],)).numpy())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return {"loss": loss.item()}
+
+    def samples(self) -> None:
+        self.model.eval()
+        print(f"score on people not seen: {self.score():.3f}", flush=True)
+
+    def result(self) -> dict[str, Tensor]:
+        return {k: v.half() if v.is_floating_point() else v for k, v in self.model.state_dict().items()}
+
+
+def shrunk(pictures: np.ndarray) -> Tensor:
+    """As the trunks take them."""
+    parts = [
+        torch.nn.functional.interpolate(to_tensor(pictures[i : i + 64]), (SIDE, SIDE), mode="area")
+        for i in range(0, len(pictures), 64)
+    ]
+    return torch.cat(parts)
+
+
+class PairTask(_PictureTask):
+    def __init__(self, data: Path, recipe: Mapping[str, Any]) -> None:
+        super().__init__(data, recipe, TextImagePair())
+        self.random = np.random.default_rng(recipe["seed"])
+
+    def _captions(self, rows: np.ndarray) -> Tensor:
+        about = [self.train.about[i] for i in rows]
+        words = [("en", "zh")[int(self.random.integers(2))] for _ in about]
+        return codes_of([
+            caption(line["attributes"], word, self.random) if line["attributes"] else line[word]
+            for line, word in zip(about, words, strict=True)
+        ])  # fmt: skip
+
+    def batch_loss(self, picked: np.ndarray) -> Tensor:
+        return self.model.loss(varied(self.pictures[picked]), self._captions(picked))
+
+    @torch.no_grad()
+    def score(self) -> float:
+        """How often a caption finds its picture among 64 of people not seen, in both languages."""
+        right, count = 0.0, 0
+        for start in range(0, min(len(self.unseen), 256) - 63, 64):
+            pictures = self.model.of_pictures(self.unseen[start : start + 64])
+            for word in ("en", "zh"):
+                lines = self.other.about[start : start + 64]
+                texts = self.model.of_texts(codes_of([caption(line["attributes"], word) for line in lines]))
+                right += float(((texts @ pictures.T).argmax(1) == torch.arange(64)).float().mean())
+                count += 1
+        return right / max(count, 1)
+
+
+class ClassifierTask(_PictureTask):
+    def __init__(self, data: Path, recipe: Mapping[str, Any]) -> None:
+        super().__init__(data, recipe, AttributeClassifier())
+        self.condition = torch.from_numpy(self.train.condition)
+
+    def batch_loss(self, picked: np.ndarray) -> Tensor:
+        return self.model.loss(varied(self.pictures[picked]), self.condition[picked])
+
+    def score(self) -> float:
+        """Share of attributes right on people not seen."""
+        found = self.model.words(self.unseen)
+        pairs = [(f[name], line["attributes"][name]) for f, line in zip(found, self.other.about, strict=True)
+                 for name in ATTRIBUTES if name in line["attributes"]]  # fmt: skip
+        return float(np.mean([a == b for a, b in pairs]))
+
+
+TASKS: dict[str, Any] = {
+    "coder": CoderTask, "diffusion": DiffusionTask, "gan": GanTask, "pair": PairTask, "classifier": ClassifierTask,
+}  # fmt: skip
 """A recipe's `network` to what trains it."""

@@ -1,0 +1,291 @@
+"""How good generated people are: networks against real test pictures, and whole builds of prompts against their words.
+
+    python tools/bench/generation.py networks DATA [--sheets docs/pictures]
+    python tools/bench/generation.py prompts [--count 100] [--sheets docs/pictures]
+
+`networks` compares the mean picture, the Gaussian, the GAN, and the GAN with diffusion on top with the test split that
+none of them saw. `prompts` takes prompts of three attributes each through draft, portrait, likeness and avatar, and
+asks the avatar's parameters, the held-out classifier (on its render) and FaceMesh (on the portrait).
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+import tyro
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from digitalme.artifacts.files import write_png
+from digitalme.body.attributes import ATTRIBUTES
+from digitalme.body.people import EYE_COLORS, HAIR_COLORS, SKIN_TONES, nearest_word, random_person
+from digitalme.metrics import generation as metrics
+from digitalme.paths import asset
+from digitalme.rendering.people import contact_sheet
+
+MODELS = {name: asset("models") / f"{name}.safetensors" for name in ("coder", "gan", "diffusion", "pair", "classifier")}
+ALIKE = {  # values that a picture of 64 pixels does not tell apart count as one
+    "age": {"child": "young", "teen": "young", "adult": "young"},
+    "glasses": {"round": "glasses", "square": "glasses"},
+    "look": dict.fromkeys(ATTRIBUTES["look"], "any"),
+    "hair_color": {"silver": "white", "orange": "red"},
+    "beard": {"moustache": "beard", "goatee": "beard", "full": "beard"},
+    "skin": {"pale": "light"},
+}
+SEEN = ("gender", "age", "skin", "hair_style", "hair_color", "beard", "glasses")
+"""What the classifier is asked about: eyes are two pixels wide in what it sees."""
+
+
+def alike(name: str, value: str) -> str:
+    return ALIKE.get(name, {}).get(value, value)
+
+
+def full(weights: dict) -> dict:
+    """Half-precision weights at full precision."""
+    return {name: value.float() if value.is_floating_point() else value for name, value in weights.items()}
+
+
+def networks(data: Path, sheets: Path | None) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    from digitalme.models.sampling import load_coder, load_diffusion, load_generator, to_pictures, to_tensor
+    from digitalme.models.text_image import AttributeClassifier, TextImagePair
+    from digitalme.training.dataset import read_split
+
+    torch.set_num_threads(1)
+    test, train = read_split(data, "test"), read_split(data, "train")
+    count = len(test.images)
+    condition = torch.from_numpy(test.condition)
+    pair, classifier = TextImagePair(), AttributeClassifier()
+    for model, name in ((pair, "pair"), (classifier, "classifier")):
+        model.load_state_dict(
+            {k: v.float() if v.is_floating_point() else v for k, v in load_file(MODELS[name]).items()}
+        )
+        model.eval()
+    coder, gan, diffusion = (
+        load_coder(MODELS["coder"]), load_generator(MODELS["gan"]), load_diffusion(MODELS["diffusion"])
+    )  # fmt: skip
+    noise = torch.Generator().manual_seed(0)
+
+    @torch.no_grad()
+    def seen(pictures: np.ndarray) -> np.ndarray:
+        parts = [pair.trunk(to_tensor(pictures[i : i + 64])) for i in range(0, len(pictures), 64)]
+        return torch.cat(parts).double().numpy()
+
+    @torch.no_grad()
+    def right(pictures: np.ndarray) -> float:
+        found = [
+            word for i in range(0, len(pictures), 64) for word in classifier.words(to_tensor(pictures[i : i + 64]))
+        ]
+        hits = [
+            alike(name, words[name]) == alike(name, line["attributes"][name])
+            for words, line in zip(found, test.about, strict=True)
+            for name in SEEN
+        ]
+        return float(np.mean(hits))
+
+    with torch.no_grad():
+        shape = (count, diffusion.channels, diffusion.size, diffusion.size)
+        gaussian = diffusion.gaussian.draw(condition, noise).reshape(shape)
+        begun = time.process_time()
+        made = gan(torch.randn(count, gan.z, generator=noise), condition, 1.0, noise)
+        per_gan = (time.process_time() - begun) / count
+        begun = time.process_time()
+        refined = diffusion.sample(condition, 0, 20, 1.5, made, 0.6)
+        per_refined = (time.process_time() - begun) / count
+        alone = diffusion.sample(condition, 0, 20, 1.5)
+        drawn = {name: to_pictures(coder.decode(x)) for name, x in (
+            ("Gaussian of the conditions", gaussian), ("GAN", made), ("GAN + diffusion", refined),
+            ("diffusion alone", alone), ("coder alone (real pictures, coded)", coder.encode(to_tensor(test.images))),
+        )}  # fmt: skip
+    mean = np.repeat(train.images.mean(0).round().astype(np.uint8)[None], count, 0)
+    rows = {"mean picture": mean, **drawn, "other real pictures (validation)": read_split(data, "validation").images}
+    real, known = seen(test.images), seen(train.images)
+    other = seen(rows["other real pictures (validation)"])
+    print("| pictures | FID | KID | precision | recall | diversity | attributes right | memorised |")
+    print("|---|---|---|---|---|---|---|---|")
+    for name, pictures in rows.items():
+        features = seen(pictures)
+        precision, recall = metrics.precision_recall(real, features)
+        share = right(pictures) if len(pictures) == count and "validation" not in name else float("nan")
+        fid, kid = metrics.frechet_distance(real, features), metrics.kernel_distance(real, features)
+        print(
+            f"| {name} | {fid:.2f} | {kid:.3f} | {precision:.2f} | {recall:.2f} "
+            f"| {metrics.diversity(real[:200], features[:200]):.2f} | {share:.2f} "
+            f"| {metrics.memorised(known, other, features):.3f} |",
+            flush=True,
+        )
+    print(
+        f"\n{count} test people; the classifier is right on {right(test.images):.2f} of their real ones (it saw them)"
+    )
+    print(f"processor seconds a picture: GAN {per_gan:.3f}, refinement in 20 steps {per_refined:.2f} (in one batch)")
+    if sheets is not None:
+        sheets.mkdir(parents=True, exist_ok=True)
+        for file, name in (("gan", "GAN"), ("refined", "GAN + diffusion"), ("diffusion", "diffusion alone")):
+            write_jpg(sheets / f"generated_{file}.jpg", contact_sheet(list(rows[name][:64])))
+        write_jpg(sheets / "generated_data.jpg", contact_sheet(list(test.images[:64])))
+
+
+def write_jpg(path: Path, picture: np.ndarray) -> None:
+    path.write_bytes(cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes())
+
+
+def prompt_of(number: int) -> tuple[str, dict[str, str], str]:
+    """A prompt that names three attributes, in English and Chinese by turns; what it names, and its look."""
+    from digitalme.text.captions import WORDS, caption
+
+    rng = np.random.default_rng([31, number])
+    look = ("photo", "moe")[number % 4 == 3]
+    whole = random_person(50_000_000 + number, look).attributes
+    names = [name for name in ("gender", "age", "skin", "hair_style", "hair_color", "eye_color", "beard", "glasses")
+             if whole[name] in WORDS.get(name, {})]  # fmt: skip
+    if whole["hair_style"] == "bald":
+        names.remove("hair_color")
+    picked = {name: whole[name] for name in rng.choice(names, 3, replace=False)}
+    words = caption(picked | ({"look": "moe"} if look == "moe" else {}), ("en", "zh")[number % 2])
+    return words, picked, look
+
+
+def prompts(count: int, sheets: Path | None) -> None:
+    from digitalme.artifacts import Text
+    from digitalme.errors import DigitalMeError
+    from digitalme.rendering.people import DISTANCE, SPAN
+    from digitalme.rendering.studio import Studio, portrait_camera
+    from digitalme.stages.encode_photo import encode_photo
+    from digitalme.stages.encode_text import EncodeTextConfig, encode_text
+    from digitalme.stages.generate_portrait import generate_portrait
+    from digitalme.stages.groom import GroomConfig, groom
+    from digitalme.stages.reconstruct import ReconstructConfig, reconstruct
+    from digitalme.stages.refine_portrait import refine_portrait
+
+    classifier = _classifier()
+    asked = told = seen = faces = 0
+    judged = 0
+    pictures, times = [], []
+    for number in range(count):
+        words, wanted, look = prompt_of(number)
+        begun = time.process_time()
+        draft = generate_portrait(encode_text(Text(words), EncodeTextConfig("none")))
+        try:
+            portrait = encode_photo(refine_portrait(draft))
+            faces += 1
+        except DigitalMeError as error:
+            print(f"{number} {words}: {error}")
+            continue
+        likeness = reconstruct(portrait, ReconstructConfig(1024), draft)
+        avatar = groom(portrait, likeness, GroomConfig(look="moe" if look == "moe" else "studio"), draft)
+        times.append(time.process_time() - begun)
+        carried = carried_by(avatar, draft, likeness)
+        asked += len(wanted)
+        told += sum(carried[name] == value for name, value in wanted.items())
+        wrong = [f"{name} {value} -> {carried[name]}" for name, value in wanted.items() if carried[name] != value]
+        if wrong:
+            print(f"{number} {words}: {'; '.join(wrong)}", flush=True)
+        camera = portrait_camera(avatar, width=128, height=128, span=SPAN * 1.6 / DISTANCE)
+        pictures.append(Studio(avatar).picture(camera, {}))
+        if look == "photo" and classifier is not None:
+            found = classifier(pictures[-1])
+            for name in set(wanted) & set(SEEN):
+                judged += 1
+                seen += alike(name, found[name]) == alike(name, wanted[name])
+    print(f"{count} prompts of three attributes, a quarter of them moe:")
+    print(f"- by the avatar's parameters {told} of {asked} attributes right ({told / asked:.1%})")
+    if judged:
+        print(f"- by the held-out classifier on the photo look's renders {seen} of {judged} ({seen / judged:.1%})")
+    print(f"- FaceMesh finds the face in {faces} of {count} portraits")
+    print(f"- words to avatar: {np.median(times):.1f} s of processor time (median), {max(times):.1f} at most")
+    if sheets is not None:
+        sheets.mkdir(parents=True, exist_ok=True)
+        write_jpg(sheets / "prompted.jpg", contact_sheet(pictures[:64]))
+        write_png(sheets / "prompted_first.png", pictures[0])
+
+
+def carried_by(avatar, draft, likeness) -> dict[str, str]:
+    """What the avatar has: read off its parts, materials and textures, not off what was asked."""
+    meshes = {mesh.name for mesh in avatar.meshes}
+    frame = next((mesh for mesh in avatar.meshes if mesh.name == "glasses"), None)
+    glasses = "none"
+    if frame is not None:
+        eye = frame.positions[: 36 * 6]
+        shape = np.ptp(eye[:, 0]) / np.ptp(eye[:, 1])
+        glasses = "sunglasses" if "lenses" in meshes else ("round" if shape < 1.2 else "square")
+    beard = "none"
+    if avatar.look == "moe":
+        beard = draft.attributes["beard"]  # a drawn face has one beard: not told apart
+    else:
+        beard = draft.attributes["beard"] if has_beard(avatar, draft) == (draft.attributes["beard"] != "none") else "?"
+    older, younger = likeness.shape.get("age+", 0.0), likeness.shape.get("age-", 0.0)
+    age = "old" if older > 0.6 else "middle" if older > 0.2 else None
+    age = age or ("child" if younger > 0.65 else "teen" if younger > 0.33 else "young" if younger > 0.1 else "adult")
+    return {
+        "gender": "woman" if likeness.shape.get("gender-", 0.0) > likeness.shape.get("gender+", 0.0) else "man",
+        "age": age,
+        "skin": nearest_word(draft.skin_color if avatar.look == "moe" else skin_of(avatar), SKIN_TONES),
+        "hair_style": str(avatar.about["hair_style"]),
+        "hair_color": nearest_word(tuple(avatar.about["hair"]), HAIR_COLORS),
+        "eye_color": nearest_word(tuple(avatar.about["iris"]), EYE_COLORS),
+        "beard": beard,
+        "glasses": glasses,
+    }
+
+
+def skin_of(avatar) -> tuple[float, float, float]:
+    """The median colour of the head's texture: most of it is plain skin."""
+    red, green, blue = np.median(avatar.textures["head"].reshape(-1, 3), 0) / 255
+    return float(red), float(green), float(blue)
+
+
+def has_beard(avatar, draft) -> bool:
+    """Whether chin or upper lip of the head's texture are far off the skin's own colour."""
+    from digitalme.body.skin import face_maps
+
+    texture = cv2.resize(avatar.textures["head"], (512, 512), interpolation=cv2.INTER_AREA).astype(float) / 255
+    field = face_maps(512).beards[draft.attributes["beard"] if draft.attributes["beard"] != "none" else "full"] > 0.7
+    return bool(np.abs(texture[field].mean(0) - draft.skin_color).max() > 0.06)
+
+
+def _classifier():
+    if not MODELS["classifier"].is_file():
+        return None
+    from safetensors.torch import load_file
+
+    from digitalme.models.sampling import to_tensor
+    from digitalme.models.text_image import AttributeClassifier
+
+    model = AttributeClassifier()
+    weights = load_file(MODELS["classifier"])
+    model.load_state_dict(full(weights))
+    model.eval()
+    return lambda picture: model.words(to_tensor(picture[None]))[0]
+
+
+def main(
+    what: tyro.conf.Positional[Literal["networks", "prompts"]],
+    data: tyro.conf.Positional[Path | None] = None,
+    /,
+    count: int = 100,
+    sheets: Path | None = None,
+) -> None:
+    """Print the figures.
+
+    Args:
+        what: networks or prompts.
+        data: For networks: what `digitalme dataset make` made.
+        count: How many prompts.
+        sheets: Where to put sheets of 64 pictures.
+    """
+    if what == "networks":
+        assert data is not None, "networks: expected a data set"
+        networks(data, sheets)
+    else:
+        prompts(count, sheets)
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
