@@ -20,7 +20,7 @@ from digitalme.text.captions import caption
 def refine_with_pipeline(
     folder: str, image: UInt8[np.ndarray, "h w 3"], attributes: Mapping[str, str], seed: int, strength: float,
     steps: int, guidance: float,
-) -> UInt8[np.ndarray, "h w 3"]:  # fmt: skip
+) -> UInt8[np.ndarray, "height width 3"]:  # fmt: skip
     """The picture as a pipeline redraws it, told the attributes in English. Raises InputError where there is none.
 
     Inpainting draws all but the middle of the face; a ControlNet is given the picture's edges. Nothing is downloaded.

@@ -76,7 +76,7 @@ def draw_portrait(
 def refined_portrait(
     coder: Path, diffusion: Path, image: UInt8[np.ndarray, "s s 3"], condition: Float32[np.ndarray, "c"], seed: int,
     strength: float = 0.5, steps: int = 20, guidance: float = 2.0,
-) -> UInt8[np.ndarray, "s s 3"]:  # fmt: skip
+) -> UInt8[np.ndarray, "side side 3"]:  # fmt: skip
     """The picture after SDEdit: noise of this strength put on its latents, and taken away by the diffusion model."""
     coder_ = load_coder(coder)
     start = coder_.encode(to_tensor(image[None]))
