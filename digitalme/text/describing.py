@@ -47,7 +47,7 @@ _PEOPLE_EN = {
 }  # fmt: skip
 _AGES_EN = {
     "child": "child kid kids toddler infant baby schoolgirl schoolboy preschooler", "teen": "teen teenage teenager teenaged adolescent",
-    "young": "young youthful girl boy lad lass guy_young youth student", "middle": "middle-aged mature fortysomething fiftysomething",
+    "young": "young youthful girl boy lad lass guy_young youth student", "middle": "middle-aged mature fortysomething fiftysomething", "adult": "adult grown-up",
     "old": "old elderly aged senior grandmother grandma granny grandfather grandpa grandad pensioner ancient wrinkled",
 }  # fmt: skip
 _EXPRESSIONS_EN = {
@@ -414,7 +414,7 @@ _COLORS_ZH = (
     ("金黄", "blond"), ("浅金", "blond"), ("白金", "blond"), ("金", "blond"), ("亚麻", "blond"), ("黄", "blond"), ("火红", "red"), ("红", "red"), ("赤", "red"),
     ("银白", "silver"), ("银灰", "silver"), ("银", "silver"), ("花白", "grey"), ("斑白", "grey"), ("灰", "grey"), ("雪白", "white"), ("白", "white"),
     ("湖蓝", "blue"), ("天蓝", "blue"), ("蔚蓝", "blue"), ("湛蓝", "blue"), ("蓝", "blue"), ("青", "green"), ("碧绿", "green"), ("翠绿", "green"), ("翠", "green"),
-    ("绿", "green"), ("碧", "blue"), ("紫", "purple"), ("橙", "orange"), ("橘", "orange"), ("琥珀", "amber"),
+    ("绿", "green"), ("碧", "blue"), ("紫", "purple"), ("橙", "orange"), ("橘", "orange"), ("琥珀", "amber"), ("榛", "hazel"),
 )  # fmt: skip
 _EYE_ONLY_ZH = {"blond": "amber", "orange": "amber", "silver": "grey", "white": "grey"}
 _STYLES_ZH = (
@@ -428,7 +428,7 @@ _AGES_ZH = (
     (r"小女孩|小男孩|小姑娘|小朋友|小孩|儿童|孩子|幼儿|宝宝|萝莉|正太|娃娃(?!头)|孩童|女童|男童", "child"),
     (r"少女|少年|高中生|初中生|中学生|十几岁|青少年", "teen"),
     (r"老人|老年|年老|老头|老奶奶|老爷爷|爷爷|奶奶|老太|老者|老翁|老妇|老先生|老大爷|大爷|上了年纪|年迈|外婆|外公|姥姥|姥爷|老伯|老婆婆|老妈妈", "old"),
-    (r"中年|大叔|大妈|阿姨|大婶|不惑", "middle"),
+    (r"中年|大叔|大妈|阿姨|大婶|不惑", "middle"), (r"(?<!未)成年|成人", "adult"),
     (r"年轻|青年|妹子|小伙|女孩|男孩|姑娘|小姐姐|小哥哥|女生|男生|大学生|美少女|小姐|帅哥|妹妹|弟弟|御姐|小鲜肉", "young"),
 )  # fmt: skip
 _GENDERS_ZH = (

@@ -165,8 +165,7 @@ def prompts(count: int, sheets: Path | None) -> None:
     from digitalme.stages.refine_portrait import refine_portrait
 
     classifier = _classifier()
-    asked = told = seen = faces = 0
-    judged = 0
+    asked = told = seen = faces = judged = 0
     pictures, times = [], []
     for number in range(count):
         words, wanted, look = prompt_of(number)
@@ -212,9 +211,9 @@ def carried_by(avatar, draft, likeness) -> dict[str, str]:
     frame = next((mesh for mesh in avatar.meshes if mesh.name == "glasses"), None)
     glasses = "none"
     if frame is not None:
-        eye = frame.positions[: 36 * 6]
-        shape = np.ptp(eye[:, 0]) / np.ptp(eye[:, 1])
-        glasses = "sunglasses" if "lenses" in meshes else ("round" if shape < 1.2 else "square")
+        rim = frame.positions[: 36 * 6].reshape(36, 6, 3).mean(1)[:, :2]
+        area = cv2.contourArea(rim.astype(np.float32)) / np.prod(np.ptp(rim, 0))  # pi / 4 for an ellipse, 1 for a box
+        glasses = "sunglasses" if "lenses" in meshes else ("square" if area > 0.88 else "round")
     beard = "none"
     if avatar.look == "moe":
         beard = draft.attributes["beard"]  # a drawn face has one beard: not told apart
