@@ -397,6 +397,29 @@ def live(
         serve(open_live(avatar, Path(scratch)), port, not no_browser, _say)
 
 
+def studio(
+    out: Path = Path("digitalme-studio"),
+    port: Annotated[int, arg(metavar="NUMBER")] = 7860,
+    store: Annotated[Path | None, arg(metavar="PATH")] = None,
+    no_browser: bool = False,
+) -> None:
+    """Open a page to make an avatar in: digitalme studio
+
+    Args:
+        out: The folder that each avatar gets a folder in.
+        port: The port of the page, on this computer only; 0 takes a free one.
+        store: Where artifacts are kept between runs. Default: as for `build`.
+        no_browser: Tell the address, and open no browser.
+    """
+    from digitalme.studio.guard import missing, serve
+
+    try:
+        from digitalme.studio.studio_app import open_studio
+    except ImportError:
+        raise missing() from None
+    serve(open_studio(out, store), port, not no_browser, _say)
+
+
 def stages(pipeline: str = "default", mermaid: bool = False) -> None:
     """List the stages with their inputs, outputs and knobs.
 
@@ -679,6 +702,7 @@ COMMANDS: dict[str, Any] = {
     "export": export,
     "nerf": nerf,
     "live": live,
+    "studio": studio,
     "stages": stages,
     "show": show,
     "eval": evaluate,

@@ -28,6 +28,8 @@ class Event:
     total: float = 0
     seconds: float = 0.0
     message: str = ""
+    key: str = ""
+    """Of what was made, where it is finished or cached."""
 
 
 Listener = Callable[[Event], None]

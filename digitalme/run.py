@@ -102,7 +102,7 @@ def run(
                 elif _is_intact(store, key, name, listener):
                     done.cached.add(name)
                     done.link(name)
-                    listener(Event(name, "cached"))
+                    listener(Event(name, "cached", key=key))
                     order.done(name)
                     continue
                 listener(Event(name, "started"))
@@ -120,7 +120,7 @@ def run(
                         raise
                     raise explained from error
                 done.link(name)
-                listener(Event(name, "finished", seconds=seconds))
+                listener(Event(name, "finished", seconds=seconds, key=done.keys[name]))
                 order.done(name)
     finally:
         if executor is None:

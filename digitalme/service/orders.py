@@ -32,6 +32,8 @@ class Order:
     until: str = ""
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Stage name to knobs."""
+    use: Mapping[str, str] = field(default_factory=dict)
+    """Artifact to a file, or a folder, that takes its place."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), ensure_ascii=False)
@@ -55,7 +57,7 @@ class Order:
             pipeline = "say" if pipeline == "default" else pipeline
         how = product.How(
             pipeline, self.store or None, settings, self.until or None,
-            on_event=on_event, consent=self.consent,
+            use={name: Path(path) for name, path in self.use.items()}, on_event=on_event, consent=self.consent,
         )  # fmt: skip
         done = product.build(
             product.Inputs(Path(self.selfie) if self.selfie else None, voice, self.say, prompt=self.prompt),
