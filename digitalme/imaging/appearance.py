@@ -78,7 +78,7 @@ def traits(
     hair: Float32[np.ndarray, "h w"],
     face: FaceFrame,
 ) -> dict[str, float]:
-    """Scores 0..1 of glasses, beard and bald; thresholds come from some twenty photos and are no classifier."""
+    """Scores 0..1 of hat, glasses, beard and bald; thresholds come from some twenty photos and are no classifier."""
     scale = 200 / face.height_px
     grey = cv2.GaussianBlur(image, (0, 0), max(face.height_px / 200, 0.3)).astype(np.float32).mean(2)
     slope = np.abs(cv2.Sobel(grey, cv2.CV_32F, 0, 1)) / scale
@@ -97,7 +97,12 @@ def traits(
 
     on_head = (hair > 0.5) & (face.up > -0.5) & ((face.up > 0.5) | ((face.up < 0.35) & ~face.polygon(marks.OVAL)))
     area = float(on_head.sum() / face.height_px**2)
+    # hair has one colour in light and shade; a hat's badge, band and crown differ by more
+    above = (hair > 0.5) & (face.up > 0.55)
+    even = cv2.GaussianBlur(lab, (0, 0), max(0.01 * face.height_px, 0.3))
+    spread = float(even[above].std()) if above.sum() > 0.02 * face.height_px**2 else 0.0
     return {
+        "hat": float(np.clip((spread - 23) / 8, 0, 1)),
         "glasses": float(np.clip((edge - 0.35) / 0.3, 0, 1)),
         "beard": float(np.clip((darker - 12) / 8, 0, 1)),
         "bald": float(np.clip((0.07 - area) / 0.04, 0, 1)),

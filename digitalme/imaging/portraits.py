@@ -76,6 +76,7 @@ def portrait_of(
     quality = {"face_px": face_px, "blur": appearance.blur(image, face), "yaw": yaw, "pitch": pitch, "roll": roll}
     if turns:
         quality["quarter_turns"] = float(turns)
+    traits = appearance.traits(image, seed, hair, face)
     portrait = Portrait(
         image=image,
         landmarks=landmarks,
@@ -86,8 +87,8 @@ def portrait_of(
         original_from_image=to_original.astype(np.float32),
         **appearance.colors(image, seed, hair, landmarks, face),
         quality=quality,
-        traits=appearance.traits(image, seed, hair, face),
-        warnings=_warnings(quality, landmarks),
+        traits=traits,
+        warnings=_warnings(quality, landmarks, traits),
     )
     progress(4, 4)
     return portrait
@@ -175,7 +176,7 @@ def _masks(image: np.ndarray, landmarks: np.ndarray, face: FaceFrame) -> tuple[n
     return matte, soft_hair, skin.astype(np.float32), enlarged(seed) > 0.5
 
 
-def _warnings(quality: dict[str, float], landmarks: np.ndarray) -> tuple[str, ...]:
+def _warnings(quality: dict[str, float], landmarks: np.ndarray, traits: dict[str, float]) -> tuple[str, ...]:
     """What will make the result worse, in plain words."""
     said = []
     if quality["face_px"] < 150:
@@ -191,4 +192,6 @@ def _warnings(quality: dict[str, float], landmarks: np.ndarray) -> tuple[str, ..
     )
     if mouth > 0.15:
         said.append("the mouth is wide open; a closed mouth gives a better likeness")
+    if traits["hat"] > 0.5:
+        said.append("there seems to be a hat: the avatar wears its picture in place of hair")
     return tuple(said)

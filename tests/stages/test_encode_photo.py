@@ -51,6 +51,7 @@ def test_what_is_seen(plain):
     assert plain.traits["glasses"] < 0.2
     assert plain.traits["beard"] < 0.2
     assert plain.traits["bald"] < 0.2
+    assert plain.traits["hat"] < 0.2
     assert any("pixels high" in said for said in plain.warnings)
     red, green, blue = plain.skin_color
     assert red > green > blue > 0.4
