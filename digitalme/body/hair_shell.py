@@ -339,6 +339,8 @@ def paint_shell(
     # fine structure: the photo's where it can be mirrored, drawn strands elsewhere
     trust = blur(mirrored_known, 4)[..., None]
     trust = trust * smoothstep(30, 60, np.degrees(polar))[..., None]  # a fold at the crown would show as a star
+    # folded over and over, the strip would show its pattern at the back
+    trust = trust * (1 - 0.85 * smoothstep(85, 125, np.degrees(np.abs(side))))[..., None]
     fine = (mirrored - blur(mirrored, 18)) * trust + 0.6 * (drawn - blur(drawn, 18)) * (1 - 0.7 * trust)
     weight = known * (core.max() > 0)
     near = blur(photo * weight[..., None], 45) / (blur(weight, 45)[..., None] + 1e-3)
