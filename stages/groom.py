@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from digitalme.artifacts import Avatar, Draft, Likeness, Portrait
+from digitalme.artifacts import Album, Avatar, Camera, Draft, Likeness, Portrait
 from digitalme.artifacts.avatar import AvatarMesh
 from digitalme.body.actions import settled_actions
 from digitalme.body.beard import BEARD_STYLES, beard_meshes, beard_style
@@ -57,10 +57,16 @@ class GroomConfig:
     """The character's name in exported files."""
 
 
-def groom(portrait: Portrait, likeness: Likeness, config: GroomConfig, draft: Draft | None = None) -> Avatar:
+def groom(
+    portrait: Portrait,
+    likeness: Likeness,
+    config: GroomConfig,
+    draft: Draft | None = None,
+    album: Album | None = None,
+) -> Avatar:
     """The person's neutral character, dressed and with hair. Raises InputError for a style that does not exist.
 
-    What a `draft` says of the person goes over what the portrait shows.
+    What a `draft` says of the person goes over what the portrait shows. An `album` shows the hair from all its sides.
     """
     _check("hair", config.hair, ("auto", "photo", *HAIR_STYLES))
     _check("beard", config.beard, ("auto", *BEARD_STYLES))
@@ -77,7 +83,11 @@ def groom(portrait: Portrait, likeness: Likeness, config: GroomConfig, draft: Dr
         beard = draft.attributes["beard"], draft.hair_color
     if config.beard != "auto":
         beard = config.beard, beard[1]
-    avatar = (_drawn if config.look == "moe" else _lifelike)(portrait, likeness, config, traits, cloth, beard)
+    shots = tuple(zip(album.portraits, likeness.cameras, strict=True)) if album and likeness.cameras else ()
+    if config.look == "moe":
+        avatar = _drawn(portrait, likeness, config, traits, cloth, beard)
+    else:
+        avatar = _lifelike(portrait, likeness, config, traits, cloth, beard, shots[1:])
     about = avatar.about | {
         "hair": _floats(portrait.hair_color), "iris": _floats(portrait.iris_color), "outfit": config.outfit,
     }  # fmt: skip
@@ -103,7 +113,7 @@ def _styled(traits: HairTraits, draft: Draft) -> HairTraits:
 
 def _lifelike(
     portrait: Portrait, likeness: Likeness, config: GroomConfig, traits: HairTraits, cloth: dict[str, Rgb],
-    beard: tuple[str, Rgb],
+    beard: tuple[str, Rgb], shots: tuple[tuple[Portrait, Camera], ...] = (),
 ) -> Avatar:  # fmt: skip
     model = load_body()
     avatar = base_avatar(
@@ -114,7 +124,7 @@ def _lifelike(
     style = traits.style if config.hair == "auto" else config.hair
     scalp = build_scalp(vertices, model)
     if style == "photo":
-        shell = fit_shell(portrait, likeness.camera, scalp)
+        shell = fit_shell(portrait, likeness.camera, scalp, shots)
         vertices, shell = settle_ears(vertices, shell, portrait, likeness.camera, model)
         hair, textures = shell_meshes(shell), {"hair": shell.texture}
     else:

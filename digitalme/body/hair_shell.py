@@ -5,6 +5,7 @@ What the photo saw is projected; what it did not see is mirrored from beside it 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -387,11 +388,43 @@ def _without_islands(alpha: np.ndarray) -> np.ndarray:
     return np.where(small[:, :width] & small[:, width:], 0, alpha)
 
 
-def fit_shell(portrait: Portrait, camera: Camera, scalp: Scalp) -> HairShell:
-    """The photo's hair around this skull (0.5 s). The camera is the portrait's, the head at the body model's place."""
+RIM = 0.25
+"""Cosine to the camera within which a place of the skull lies on the picture's outline."""
+
+
+def joint_thickness(
+    scalp: Scalp, shots: Sequence[tuple[Float[np.ndarray, "h w"], Camera]], guess: Float[np.ndarray, "p a"]
+) -> Float[np.ndarray, "p a"]:
+    """Hair thickness over the skull from the outlines of several pictures' hair: each tells what lies on its rim.
+
+    `guess` holds, weakly, where no outline runs.
+    """
+    directions = scalp.directions(*scalp.grid())
+    total, share = 0.08 * guess, np.full(guess.shape, 0.08)
+    for hair, camera in shots:
+        view = _View.of(camera)
+        reach, _ = silhouette_reach(hair, scalp, camera)
+        around = np.arctan2(directions @ view.up, directions @ view.right)
+        place = ((around + np.pi) / (2 * np.pi) * _BINS).astype(int) % _BINS
+        weight = np.exp(-((directions @ view.toward / RIM) ** 2)) * (reach[place] > 0)
+        total = total + weight * fit_thickness(scalp, reach, view)
+        share = share + weight
+    return total / share
+
+
+def fit_shell(
+    portrait: Portrait, camera: Camera, scalp: Scalp, others: Sequence[tuple[Portrait, Camera]] = ()
+) -> HairShell:
+    """The photo's hair around this skull (0.5 s). The camera is the portrait's, the head at the body model's place.
+
+    `others`: further pictures of the head, whose outlines tell how thick the hair is at the sides and behind.
+    """
     hair = hair_outside_face(portrait)
     reach, lowest = silhouette_reach(hair, scalp, camera)
     thickness = fit_thickness(scalp, reach, _View.of(camera))
+    if others:
+        shots = [(hair, camera), *((hair_outside_face(each), seen_by) for each, seen_by in others)]
+        thickness = joint_thickness(scalp, shots, thickness)
     drop = float(np.clip(scalp.center[1] + 0.05 - lowest.min(), 0.10, 0.40))
     pipe = fit_pipe(scalp, thickness, hair, camera, drop)
     bare = HairShell(scalp, thickness, pipe, drop, np.zeros((1, 1, 4), np.uint8))
