@@ -159,6 +159,8 @@ class Workshop:
                     step.state = "failed" if error else "waiting"
                 if step.artifact in order.use:
                     step.state = "given"
+            if not unfinished:  # what nobody needed
+                self.state.steps = [step for step in self.state.steps if step.state != "waiting"]
             out = Path(order.out)
             shown = out.iterdir() if out.is_dir() else ()
             self.state.files = sorted(path.name for path in shown if path.is_file())
