@@ -30,9 +30,10 @@ def drawn_skin(color) -> Float[np.ndarray, "3"]:
 
 
 def drawn_hair(color) -> Float[np.ndarray, "3"]:
-    """Hair as paint: black hair is lifted so that shade and shine can be told from it."""
-    body = adjust(color, 1.10, 1.30 if np.mean(color) < 0.4 else 1.15)
-    return np.clip(body * max(1.0, 0.30 / max(body.max(), 0.02)), 0, 1)
+    """Hair as paint: lifted, so that shade and shine can be told from black; darker hair stays the darker one."""
+    body = adjust(color, 1.10)
+    value = float(body.max())
+    return np.clip(body * (0.22 + 0.86 * value) / max(value, 0.02), 0, 1)
 
 
 def drawn_cloth(color) -> Float[np.ndarray, "3"]:
@@ -167,7 +168,7 @@ def paint_moe_eye(iris, size: int = 512) -> UInt8[np.ndarray, "s s 3"]:
     if not 0.06 < hue < 0.9:  # brown, not red
         hue = 0.06
     # bright enough to glow, and still the darker the darker the person's own are
-    color = np.array(colorsys.hsv_to_rgb(hue, min(0.80, saturation * 1.30), min(0.95, 0.42 + 0.60 * value)))
+    color = np.array(colorsys.hsv_to_rgb(hue, min(0.80, saturation * 1.30), min(0.95, 0.30 + 0.75 * value)))
     dark, glow = color * np.array([0.34, 0.30, 0.36]), np.clip(color * 1.5 + 0.10, 0, 1)
     down = smoothstep(-0.85, 0.95, y / tall)[..., None]
     disc = dark * (1 - down) + glow * down

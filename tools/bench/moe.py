@@ -63,10 +63,11 @@ def seen_colors(avatar: Avatar, picture: np.ndarray, camera) -> np.ndarray:
         mine = seen == names.index(name)
         uv = np.einsum("nc,ncx->nx", bary[mine], mesh.uvs[mesh.faces[ids[mine] - first]])
         iris[mine] = np.hypot(*(uv - 0.5).T) < 0.22  # well inside the drawn iris, dark and bright parts alike
-    # the iris's own colour: its most coloured half, without pupil and lights
+    # the iris's own colour: its middle brightnesses, without pupil and lights
     pixels = picture[iris].astype(np.float64) / 255
-    spread = np.ptp(pixels, axis=1)
-    eye = np.median(pixels[spread >= np.median(spread)], 0) if len(pixels) else skin
+    low, high = np.percentile(pixels.mean(1), [45, 85]) if len(pixels) else (0, 0)
+    between = (pixels.mean(1) >= low) & (pixels.mean(1) <= high)
+    eye = np.median(pixels[between], 0) if len(pixels) else skin
     return np.stack([median(hair) if hair.sum() > 200 else skin, skin, eye])
 
 
