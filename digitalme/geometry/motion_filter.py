@@ -19,13 +19,17 @@ Head = Float32[np.ndarray, "frames 3"]
 def calibrated(
     names: Sequence[str], weights: Weights, head: Head, seen: Bool[np.ndarray, "frames"]
 ) -> tuple[Weights, Head]:
-    """Each weight counted from its own rest, and the head from its usual pose.
+    """Each weight counted from its own rest, and the head from its usual pose. A head that looks about at the camera
+    (within 5 to 10 degrees) keeps its own yaw and roll; its pitch hangs on the camera's height.
 
     Rest is the 5th percentile of a weight, at most 0.15: a person may well smile through a whole clip.
     """
     rest = np.minimum(np.percentile(weights[seen], 5, axis=0), 0.15)
     free = (weights - rest) / (1 - rest)
-    return np.clip(free, 0, 1).astype(np.float32), (head - np.median(head[seen], axis=0)).astype(np.float32)
+    usual = np.median(head[seen], axis=0)
+    aside = np.clip((np.abs(np.degrees(usual)) - 5) / 5, 0, 1)
+    aside[0] = 1
+    return np.clip(free, 0, 1).astype(np.float32), (head - aside * usual).astype(np.float32)
 
 
 def smoothed(
