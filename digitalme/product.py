@@ -108,7 +108,7 @@ class Built:
             about = json.loads(path.read_text(encoding="utf-8"))
             keys = {str(name): str(key) for name, key in about["keys"].items()}
             pipeline, store, settings = str(about["pipeline"]), str(about["store"]), dict(about["settings"])
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise InputError(f"{path}: not readable ({error}); build again") from None
         if not all(re.fullmatch("[0-9a-f]{64}", key) for key in keys.values()):
             raise InputError(f"{path}: holds something that is not a key; build again")
