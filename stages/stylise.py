@@ -11,7 +11,7 @@ from digitalme.artifacts.avatar import AvatarMesh, with_alpha
 from digitalme.events import progress
 from digitalme.imaging.styles import restyled
 
-KEPT = ("lashes", "teeth", "tongue", "mouth", "eye")
+KEPT = ("lashes", "teeth", "tongue", "mouth", "eye", "eye_left", "eye_right")
 """Textures that stay: too small to be painted, or what makes a face look at one."""
 PLAIN = 64
 """Side of the patch that stands for a material without a texture."""
