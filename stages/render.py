@@ -65,7 +65,7 @@ def frame_count(seconds: float, fps: float) -> int:
 
 
 def speaking(performance: Performance) -> Float32[np.ndarray, "frames"]:
-    """0 in silence, 1 while the mouth talks and in pauses of up to a second, with flanks of a few tenths of a second."""
+    """0 in silence, 1 while the mouth talks and in pauses of up to a second, with soft flanks."""
     from scipy.ndimage import binary_closing, gaussian_filter1d, maximum_filter1d
 
     active = maximum_filter1d(_talks(performance).astype(float), 1 + 2 * round(0.15 * performance.rate)) > 0

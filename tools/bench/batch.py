@@ -30,7 +30,8 @@ def main() -> None:
     given = parser.parse_args()
     picture, alone = cv2.imread(str(demo_photo()))[..., ::-1], None
     print(
-        "| workers | people | failed | seconds | people an hour | efficiency | largest worker, MB |\n|---|---|---|---|---|---|---|"
+        "| workers | people | failed | seconds | people an hour | efficiency | largest worker, MB |\n"
+        "|---|---|---|---|---|---|---|"
     )
     for workers in given.workers:
         with tempfile.TemporaryDirectory() as name:
