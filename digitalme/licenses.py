@@ -67,7 +67,7 @@ def used_by(pipeline: str = "default") -> list[Item]:
     imported: set[str] = set()
     for node in read_pipeline(pipeline).nodes.values():
         imported |= {distribution_of(name) for name, version in node.stage.code.versions.items() if version != "absent"}
-    libraries = sorted(_with_requirements(imported | {"tyro", "rich"}), key=str.lower)
+    libraries = sorted(with_requirements(imported | {"tyro", "rich"}), key=str.lower)
     items = [_library(name) for name in libraries]
     brought = [item for item in IN_WHEELS if _canonical(item.name.partition(":")[0]) in map(_canonical, libraries)]
     return items + brought + list(data_files())
@@ -101,7 +101,7 @@ def _canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _with_requirements(names: Iterable[str]) -> set[str]:
+def with_requirements(names: Iterable[str]) -> set[str]:
     """The distributions, and the installed ones that they require."""
     found: dict[str, str] = {}
     todo = list(names)

@@ -53,7 +53,7 @@ def evened(picture: Float[np.ndarray, "h w"], mask: Bool[np.ndarray, "h w"], sig
 
 def _flow(start: np.ndarray, end: np.ndarray) -> np.ndarray:
     """DIS at its finest: every pixel's way from one 8-bit picture to the other."""
-    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     search.setFinestScale(0)
     search.setPatchStride(4)
     search.setVariationalRefinementIterations(3)
