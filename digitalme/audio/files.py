@@ -89,7 +89,7 @@ def _decode(path: Path, container: av.container.InputContainer, stream: av.Audio
             blocks.append(block.to_ndarray().mean(0))
             count += len(blocks[-1])
         _check_length(path, count / rate)
-    for block in to_float.resample(None):
+    for block in to_float.resample(None) if blocks else ():  # one that got nothing has nothing to give back
         blocks.append(block.to_ndarray().mean(0))
     samples = np.concatenate(blocks) if blocks else np.zeros(0)
     return np.clip(np.asarray(samples, np.float32), -1, 1), rate

@@ -18,8 +18,9 @@ from digitalme.imaging.video import read_video_at, video_seconds
 LOOKS_A_SECOND = 10.0
 """Frames looked at; a head turns by some 5 degrees between two of them."""
 MOST_LOOKS = 150
-CUT = 30.0
-"""Mean change of a 32 x 18 thumbnail, grey levels, from one look to the next that only a cut makes."""
+CUT, CUT_TIMES = 15.0, 4.0
+"""A cut changes a 32 x 18 thumbnail by more grey levels than the first, and by more than so many times what is usual
+from one look to the next of the same video."""
 DIM = 0.5
 """A look less sharp than this share of those around it in yaw is blurred by motion."""
 
@@ -44,11 +45,16 @@ def looked_through(path: Path) -> list[Look]:
     step = max(1 / LOOKS_A_SECOND, seconds / MOST_LOOKS)
     looks: list[Look] = []
     last, before, take = None, None, 0
+    changes: list[float] = []
     for when, image in read_video_at(path, step):
         progress(min(when, seconds), 2 * seconds)
         thumbnail = cv2.resize(image, (32, 18), interpolation=cv2.INTER_AREA).astype(np.float32)
-        if before is not None and np.abs(thumbnail - before).mean() > CUT:
-            take, last = take + 1, None
+        if before is not None:
+            change = float(np.abs(thumbnail - before).mean())
+            if change > max(CUT, CUT_TIMES * np.median(changes or [0.0])):
+                take, last = take + 1, None
+            else:
+                changes.append(change)
         before = thumbnail
         last = _followed(image, last)
         if last is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -31,7 +32,18 @@ OUTPUTS = {
     "scorecard.json",
     "run",
 }
-STAGES = ["portrait", "likeness", "avatar", "speech", "performance", "exports", "frames", "video", "scorecard"]
+STAGES = [
+    "portrait",
+    "likeness",
+    "avatar",
+    "speech",
+    "script",
+    "performance",
+    "exports",
+    "frames",
+    "video",
+    "scorecard",
+]
 
 
 @dataclass(frozen=True)
@@ -93,13 +105,18 @@ def test_everything_is_there(reference):
     assert {path.name for path in reference.out.iterdir()} == OUTPUTS
     assert (reference.out / "avatar.glb").stat().st_size < 15 * 2**20
     links = sorted(path.name for path in (reference.out / "run").iterdir() if path.is_symlink())
-    assert [name.partition("-")[0] for name in links] == ["00", "00"] + [f"{n:02d}" for n in range(1, 10)]
+    assert [name.partition("-")[0] for name in links] == ["00"] * 3 + [f"{n:02d}" for n in range(1, 11)]
     assert (
         json.loads((reference.out / "run" / "01-encode_photo" / "artifact.json").read_text())["stage"] == "encode_photo"
     )
     report = (reference.out / "report.html").read_text()
     assert "data:video/mp4;base64," in report
-    assert "://" not in report.replace("http://www.w3.org", "")  # base64 has no colon, but may well spell http
+    # nothing is fetched: no address outside the scripts, no script from elsewhere, none that names an address to load
+    scripts = re.findall(r"<script([^>]*)>(.*?)</script>", report, re.DOTALL)
+    assert not any("src" in attributes for attributes, _ in scripts)
+    assert not any(re.search(r"""(fetch|import|load|open)\(\s*["'`]\w*://""", program) for _, program in scripts)
+    rest = re.sub(r"<script[^>]*>.*?</script>", "", report, flags=re.DOTALL)
+    assert "://" not in rest.replace("http://www.w3.org", "")  # base64 has no colon, but may well spell http
 
 
 def test_memory(reference):
@@ -122,18 +139,19 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from digitalme.demo import DEMO_CONSENT, demo_photo, demo_voice
-from digitalme.product import How, build, look_settings
+from digitalme.product import How, Inputs, build, look_settings
 out, where = Path(sys.argv[1]), sys.argv[2]
 def listener(event):
     if event.artifact == where and event.what in ("progress", "finished", "cached"):
         os.kill(os.getpid(), signal.SIGKILL)
 voice, words = demo_voice()
-build(demo_photo(), voice, words, out, How(settings=look_settings("photo"), consent=DEMO_CONSENT, on_event=listener))
+how = How(settings=look_settings("photo"), consent=DEMO_CONSENT, on_event=listener)
+build(Inputs(demo_photo(), voice, words), out, how)
 """
 
 
 def test_killed_in_each_stage_and_resumed(reference, tmp_path):
-    """One store through nine kills, one in each stage; then the files are those of an undisturbed build."""
+    """One store through a kill in each stage; then the files are those of an undisturbed build."""
     store, out = tmp_path / "store", tmp_path / "demo"
     for stage in STAGES:
         process = start("-c", KILLED, out, stage, store=store)
@@ -214,7 +232,7 @@ def test_use_an_edited_picture(reference, tmp_path, monkeypatch):
     assert main(arguments) == 0
     built = Built.read(tmp_path / "edited")
     assert built.keys["portrait"] != Built.read(reference.out).keys["portrait"]
-    assert set(built.keys) == {"photo", "voice", "portrait", "likeness"}
+    assert set(built.keys) == {"photo", "voice", "words", "portrait", "likeness"}
 
 
 def test_no_connection_is_tried(tmp_path, monkeypatch):
