@@ -79,7 +79,7 @@ def _check_length(path: Path, seconds: float) -> None:
 
 
 def _decode(path: Path, container: av.container.InputContainer, stream: av.AudioStream) -> tuple[np.ndarray, int]:
-    rate = stream.rate
+    rate = stream.rate if stream.codec_context else 0  # none: a kind of sound that no decoder is for
     if not rate:
         raise InputError(f"{path}: its sound has no sample rate; {_KINDS}")
     to_float = av.AudioResampler(format="fltp")  # keeps rate and channel layout

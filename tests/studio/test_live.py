@@ -183,6 +183,7 @@ def live_page(page, avatar, tmp_path):
         page.goto(address)
         page.add_style_tag(content=".stage { width: 240px; height: 240px; aspect-ratio: auto }")
         page.wait_for_selector("canvas[data-loaded]")
+        until(page, "viewer.canvas.clientWidth === 240")
         until(page, "document.getElementById('status').textContent === 'connected'")
         yield page
         page.goto("about:blank")

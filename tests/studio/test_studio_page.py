@@ -223,6 +223,7 @@ def test_the_whole_path(page, demo_folder, tmp_path):
         until(page, "document.querySelector('#stages img')?.naturalWidth > 0", 300)
         until(page, "!document.getElementById('result').hidden", 500)
         page.wait_for_selector("canvas[data-loaded]")
+        page.locator("#stage").scroll_into_view_if_needed()  # what is out of sight is not drawn
         until(page, "viewer.spent.length > 1", 120)
         screenshot(page, "studio")
         states = page.evaluate("[...document.querySelectorAll('#stages li')].map((item) => item.dataset.state)")
@@ -254,6 +255,7 @@ def test_the_whole_path(page, demo_folder, tmp_path):
         until(page, "[...document.querySelectorAll('#stages li')].some((i) => i.dataset.state === 'given')", 500)
         again = read_png(next((tmp_path / "out").glob("*/portrait.png")))
         assert (again[:40, :40] == (255, 0, 255)).all()
+        page.goto("about:blank")
 
 
 @pytest.mark.slow
