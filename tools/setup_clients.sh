@@ -19,7 +19,7 @@ fi
 
 python=.venv/bin/python
 [ -x "$python" ] || python=python3
-"$python" -m pip install --quiet -c constraints.txt usd-core DracoPy fastapi httpx playwright \
+"$python" -m pip install --quiet -c constraints.txt usd-core DracoPy fastapi httpx httpx2 playwright \
     python-multipart uvicorn websockets || missing+=("usd-core, DracoPy, FastAPI, Playwright")
 # Blender as a module brings a gigabyte and is GPL: it lives in a place of its own
 blender=tools/clients/blender-venv

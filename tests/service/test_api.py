@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 pytest.importorskip("fastapi")
-pytest.importorskip("httpx")
+pytest.importorskip("httpx2")
 pytest.importorskip("python_multipart")
 
 from fastapi.testclient import TestClient

@@ -3,7 +3,7 @@
 import pytest
 
 fastapi = pytest.importorskip("fastapi", reason='fastapi is not installed; pip install "digitalme[studio]"')
-pytest.importorskip("httpx", reason="httpx is not installed")
+pytest.importorskip("httpx2", reason="httpx2 is not installed")
 
 from fastapi.testclient import TestClient  # noqa: E402
 from starlette.websockets import WebSocketDisconnect  # noqa: E402

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("fastapi", reason='fastapi is not installed; pip install "digitalme[studio]"')
-pytest.importorskip("httpx", reason="httpx is not installed")
+pytest.importorskip("httpx2", reason="httpx2 is not installed")
 
 from fastapi.testclient import TestClient
 from PIL import Image
