@@ -14,8 +14,8 @@ from digitalme.body.character import base_avatar
 from digitalme.body.eyes import WHITE, awake_lids, iris_share, lash_color, with_eyes
 from digitalme.body.garment import OUTFITS, dress
 from digitalme.body.glasses import glasses_mesh, glasses_of_kind
-from digitalme.body.hair_cards import HAIR_STYLES, card_meshes, paint_cap, paint_curls
-from digitalme.body.hair_color import hair_palette, paint_cards
+from digitalme.body.hair_cards import HAIR_STYLES, card_meshes, card_textures
+from digitalme.body.hair_color import hair_palette
 from digitalme.body.hair_shell import fit_shell, settle_ears, shell_meshes
 from digitalme.body.hair_traits import HairTraits, hair_traits
 from digitalme.body.identity import neutral_vertices
@@ -128,7 +128,7 @@ def _lifelike(
         vertices, shell = settle_ears(vertices, shell, portrait, likeness.camera, model)
         hair, textures = shell_meshes(shell), {"hair": shell.texture}
     else:
-        hair, textures = card_meshes(scalp, style), hair_textures(style, hair_palette(portrait))
+        hair, textures = card_meshes(scalp, style), card_textures(style, hair_palette(portrait))
     if portrait.traits.get("glasses", 0.0) > 0.5:
         hair += _own_glasses(portrait, likeness, vertices, traits.glasses)
     avatar = reshape(avatar, vertices, settled_actions(vertices, model))
@@ -196,18 +196,6 @@ def _drawn(
     textures = avatar.textures | {"hair": paint_moe_hair(drawn_hair(portrait.hair_color))}
     about = avatar.about | {"hair_style": cut, "beard": beard[0]}
     return replace(avatar, meshes=avatar.meshes + tuple(hair), textures=textures, about=about)
-
-
-def hair_textures(style: str, palette: np.ndarray) -> dict[str, np.ndarray]:
-    """The textures that a style's cards need."""
-    if style == "bald":
-        return {}
-    textures = {"hair_cap": paint_cap(palette, buzz=style == "buzz")}
-    if style == "afro":
-        textures["hair_curls"] = paint_curls(palette)
-    elif style != "buzz":
-        textures["hair_cards"] = paint_cards(palette)
-    return textures
 
 
 def cloth_colors(portrait: Portrait) -> dict[str, tuple[float, float, float]]:

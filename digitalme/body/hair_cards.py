@@ -15,7 +15,7 @@ from jaxtyping import Float, UInt8
 
 from digitalme.artifacts.avatar import AvatarMesh, Material
 from digitalme.body.character import JOINT_NAMES, vertex_normals
-from digitalme.body.hair_color import strands
+from digitalme.body.hair_color import paint_cards, strands
 from digitalme.body.scalp import MAX_POLAR, Scalp, hairline
 from digitalme.imaging.drawing import smoothstep, to_rgba
 
@@ -422,3 +422,15 @@ def paint_curls(palette: Float[np.ndarray, "3 3"], size: int = 256) -> UInt8[np.
     shade, body, shine = palette
     color = np.where(t < 0.5, shade * 0.7 + (body - shade * 0.7) * t * 2, body + (shine - body) * (t - 0.5))
     return to_rgba(np.clip(color, 0, 1))[..., :3]
+
+
+def card_textures(style: str, palette: Float[np.ndarray, "3 3"], detail: float = 1.0) -> dict[str, np.ndarray]:
+    """The textures that a style's meshes need; `detail` scales their sides."""
+    if style == "bald":
+        return {}
+    textures = {"hair_cap": paint_cap(palette, buzz=style == "buzz", size=round(384 * detail))}
+    if style == "afro":
+        textures["hair_curls"] = paint_curls(palette, round(256 * detail))
+    elif style != "buzz":
+        textures["hair_cards"] = paint_cards(palette, size=round(512 * detail))
+    return textures

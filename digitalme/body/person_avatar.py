@@ -11,8 +11,8 @@ from digitalme.body.character import HEAD_UV_BOX, base_avatar
 from digitalme.body.eyes import with_eyes
 from digitalme.body.garment import dress
 from digitalme.body.glasses import glasses_mesh
-from digitalme.body.hair_cards import card_meshes, paint_cap, paint_curls
-from digitalme.body.hair_color import paint_cards, palette_of
+from digitalme.body.hair_cards import card_meshes, card_textures
+from digitalme.body.hair_color import palette_of
 from digitalme.body.model import load_body
 from digitalme.body.mouth import settle_mouth, with_mouth
 from digitalme.body.people import Person
@@ -36,16 +36,5 @@ def avatar_of(person: Person, texture_size: int = 1024) -> Avatar:
         eyes = np.stack([vertices[model.parts[f"eye_{side}"].vertex_ids].mean(0) for side in ("left", "right")])
         hair.append(glasses_mesh(vertices, eyes))
     avatar = dress(avatar, vertices, "tshirt", {"top": person.cloth_color, "bottom": (0.2, 0.2, 0.3)})
-    textures = avatar.textures | _hair_textures(style, palette_of(person.hair_color))
+    textures = avatar.textures | card_textures(style, palette_of(person.hair_color))
     return replace(avatar, name="person", meshes=avatar.meshes + tuple(hair), textures=textures)
-
-
-def _hair_textures(style: str, palette: np.ndarray) -> dict[str, np.ndarray]:
-    if style == "bald":
-        return {}
-    textures = {"hair_cap": paint_cap(palette, buzz=style == "buzz")}
-    if style == "afro":
-        textures["hair_curls"] = paint_curls(palette)
-    elif style != "buzz":
-        textures["hair_cards"] = paint_cards(palette)
-    return textures

@@ -20,8 +20,8 @@ from digitalme.body.character import base_avatar, vertex_normals
 from digitalme.body.eyes import iris_share, paint_eye, with_eyes
 from digitalme.body.garment import dress
 from digitalme.body.glasses import glasses_of_kind
-from digitalme.body.hair_cards import card_meshes, paint_cap, paint_curls
-from digitalme.body.hair_color import paint_cards, palette_of
+from digitalme.body.hair_cards import card_meshes, card_textures
+from digitalme.body.hair_color import palette_of
 from digitalme.body.landmarks import landmark_points
 from digitalme.body.model import load_body
 from digitalme.body.moe import MoeColors, MoeStyle, moe_avatar
@@ -100,7 +100,9 @@ def _set(style: str, variant: int) -> _Set:
     garment = "hoodie" if variant % 2 else "tshirt"
     avatar = dress(bare, vertices, garment, {"top": (1.0, 1.0, 1.0), "bottom": (0.2, 0.2, 0.3)})
     hair = card_meshes(build_scalp(vertices, model), style, variant)
-    avatar = replace(avatar, meshes=avatar.meshes + tuple(hair), textures=avatar.textures | _grey_hair(style))
+    avatar = replace(
+        avatar, meshes=avatar.meshes + tuple(hair), textures=avatar.textures | card_textures(style, _GREY, 0.5)
+    )
     skin = np.union1d(model.parts["head"].vertex_ids, model.parts["body"].vertex_ids)
     tree = cKDTree(vertices[skin])
     follows = {}
@@ -111,17 +113,6 @@ def _set(style: str, variant: int) -> _Set:
             follows[i] = (skin[near], (share / share.sum(1, keepdims=True)).astype(np.float32))
     surface = np.concatenate([m.body_vertices[m.faces] for i, m in enumerate(avatar.meshes) if i not in follows])
     return _Set(avatar, Studio(avatar), follows, surface)
-
-
-def _grey_hair(style: str) -> dict[str, np.ndarray]:
-    if style == "bald":
-        return {}
-    textures = {"hair_cap": paint_cap(_GREY, buzz=style == "buzz", size=192)}
-    if style == "afro":
-        textures["hair_curls"] = paint_curls(_GREY, 128)
-    elif style != "buzz":
-        textures["hair_cards"] = paint_cards(_GREY, size=256)
-    return textures
 
 
 def _tinted(grey: UInt8[np.ndarray, "h w c"], palette: Float[np.ndarray, "3 3"]) -> UInt8[np.ndarray, "h w c"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -256,7 +257,7 @@ def varied(pictures: Tensor) -> Tensor:
     return pictures + 0.05 * torch.rand(n, 1, 1, 1) * torch.randn_like(pictures)
 
 
-class _PictureTask:
+class _PictureTask(ABC):
     """What the pair and the classifier share: small pictures in memory, one optimizer, scores on other people."""
 
     def __init__(self, data: Path, recipe: Mapping[str, Any], model: torch.nn.Module) -> None:
@@ -268,11 +269,13 @@ class _PictureTask:
             "model": torch.optim.AdamW(model.parameters(), recipe["rate"], weight_decay=0.05)
         }
 
+    @abstractmethod
     def batch_loss(self, picked: np.ndarray) -> Tensor:
-        raise NotImplementedError
+        """Loss of the pictures at these places."""
 
+    @abstractmethod
     def score(self) -> float:
-        raise NotImplementedError
+        """How good the model is on people it never saw; more is better."""
 
     def step(self, step: int, share: float) -> dict[str, float]:
         optimizer = self.optimizers["model"]
