@@ -19,7 +19,7 @@ COMPRESSIONS = ("none", "meshopt", "draco")
 class ExportConfig:
     """Formats, and how they are written."""
 
-    formats: tuple[str, ...] = ("glb",)
+    formats: tuple[str, ...] = ("glb", "vrm")
     """Which files to write, one per format."""
     profile: str = "rpm"
     """Bone names: "rpm" (Ready Player Me) or "mixamo" (the same with the prefix mixamorig:)."""

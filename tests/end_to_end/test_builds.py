@@ -25,6 +25,8 @@ ROOT = Path(__file__).parents[2]
 OUTPUTS = {
     "avatar.glb",
     "avatar.glb.provenance.json",
+    "avatar.vrm",
+    "avatar.vrm.provenance.json",
     "talking_head.mp4",
     "performance.json",
     "portrait.png",
@@ -91,7 +93,7 @@ def digests(out: Path) -> dict[str, str]:
     outputs = {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(out.iterdir())
-        if path.name in ("avatar.glb", "performance.json")
+        if path.name in ("avatar.glb", "avatar.vrm", "performance.json")
     }
     artifacts = {
         link.name: json.loads((link / "artifact.json").read_text())["content"]

@@ -1,11 +1,12 @@
 """How good generated people are: networks against real test pictures, and whole builds of prompts against their words.
 
-    python tools/bench/generation.py networks DATA [--sheets docs/pictures]
-    python tools/bench/generation.py prompts [--count 100] [--sheets docs/pictures]
+    python tools/bench/generation.py networks DATA [--sheets docs]
+    python tools/bench/generation.py prompts FOLDER [--count 100] [--sheets docs]
 
 `networks` compares the mean picture, the Gaussian, the GAN, and the GAN with diffusion on top with the test split that
-none of them saw. `prompts` takes prompts of three attributes each through draft, portrait, likeness and avatar, and
-asks the avatar's parameters, the held-out classifier (on its render) and FaceMesh (on the portrait).
+none of them saw. `prompts` takes prompts of three attributes each through draft, portrait, likeness and avatar to the
+final render, and asks the avatar's parameters, the held-out classifier and FaceMesh. What FOLDER holds is kept: a run
+that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import tyro
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from digitalme.artifacts.files import write_png
+from digitalme.artifacts.files import read_json, read_png, write_json, write_png
 from digitalme.body.attributes import ATTRIBUTES
 from digitalme.body.people import EYE_COLORS, HAIR_COLORS, SKIN_TONES, nearest_word, random_person
 from digitalme.metrics import generation as metrics
@@ -152,10 +153,44 @@ def prompt_of(number: int) -> tuple[str, dict[str, str], str]:
     return words, picked, look
 
 
-def prompts(count: int, sheets: Path | None) -> None:
+def prompts(count: int, folder: Path, sheets: Path | None) -> None:
+    """Every prompt through the pipeline's own stages, then the figures. What `folder` holds already is not made again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        if not (folder / f"{number:03d}.json").is_file():
+            write_json(folder / f"{number:03d}.json", _made(number, folder))
+    told = [read_json(folder / f"{number:03d}.json") for number in range(count)]
+    made = [each for each in told if "error" not in each]
+    for each in told:
+        wrong = [f"{k} {v} -> {each['carried'][k]}" for k, v in each["asked"].items() if v != each["carried"].get(k)]
+        if wrong:
+            print(f"{each['words']}: {'; '.join(wrong) if each in made else each['error']}")
+    asked = sum(len(each["asked"]) for each in told)
+    right = sum(each["carried"].get(name) == value for each in told for name, value in each["asked"].items())
+    faces = sum(each["face"] for each in told)
+    print(f"{count} prompts of three attributes, English and Chinese by turns, a quarter of them moe:")
+    print(f"- by the avatar's parameters {right} of {asked} attributes right ({right / asked:.1%})")
+    print(f"- FaceMesh finds the face in {len(made)} of {count} portraits and in {faces} final renders")
+    for look in ("photo", "moe"):
+        print(
+            f"  - {look}: {sum(e['face'] for e in told if e['look'] == look)} of {sum(e['look'] == look for e in told)}"
+        )
+    _judge(made, folder)
+    seconds = [each["seconds"] for each in made]
+    print(f"- words to avatar: {np.median(seconds):.1f} s of processor time (median), {max(seconds):.1f} at most")
+    if sheets is not None:
+        sheets.mkdir(parents=True, exist_ok=True)
+        pictures = [cv2.resize(read_png(folder / f"{each['number']:03d}.png"), (160, 160), interpolation=cv2.INTER_AREA)
+                    for each in made[:64]]  # fmt: skip
+        write_jpg(sheets / "prompted.jpg", contact_sheet(pictures))
+
+
+def _made(number: int, folder: Path) -> dict:
+    """A prompt's avatar, drawn as the video's first frame is, and what it has."""
     from digitalme.artifacts import Text
     from digitalme.errors import DigitalMeError
-    from digitalme.rendering.people import DISTANCE, SPAN
+    from digitalme.imaging.face_detection import face_landmarks
+    from digitalme.product import look_settings, wished
     from digitalme.rendering.studio import Studio, portrait_camera
     from digitalme.stages.encode_photo import encode_photo
     from digitalme.stages.encode_text import EncodeTextConfig, encode_text
@@ -164,45 +199,47 @@ def prompts(count: int, sheets: Path | None) -> None:
     from digitalme.stages.reconstruct import ReconstructConfig, reconstruct
     from digitalme.stages.refine_portrait import refine_portrait
 
+    words, asked, look = prompt_of(number)
+    about = {"number": number, "words": words, "asked": asked, "look": look}
+    begun = time.process_time()
+    draft = generate_portrait(encode_text(Text(words), EncodeTextConfig("none")))
+    try:
+        portrait = encode_photo(refine_portrait(draft))
+    except DigitalMeError as error:
+        return about | {"error": str(error), "carried": {}, "face": False}
+    likeness = reconstruct(portrait, ReconstructConfig(1024), draft)
+    knobs = look_settings(wished(words)[0])
+    avatar = groom(portrait, likeness, GroomConfig(**knobs.get("groom", {})), draft)
+    seconds = time.process_time() - begun
+    final = knobs["render"]["look"]
+    picture = Studio(avatar, final).picture(portrait_camera(avatar), {}, aperture=1.0 if final == "studio" else 0.0)
+    write_png(folder / f"{number:03d}.png", picture)
+    return about | {
+        "carried": carried_by(avatar, draft, likeness), "seconds": seconds, "face": face_landmarks(picture) is not None,
+    }  # fmt: skip
+
+
+def _judge(made: list[dict], folder: Path) -> None:
+    """What the held-out classifier sees in the final renders."""
     classifier = _classifier()
-    asked = told = seen = faces = judged = 0
-    pictures, times = [], []
-    for number in range(count):
-        words, wanted, look = prompt_of(number)
-        begun = time.process_time()
-        draft = generate_portrait(encode_text(Text(words), EncodeTextConfig("none")))
-        try:
-            portrait = encode_photo(refine_portrait(draft))
-            faces += 1
-        except DigitalMeError as error:
-            print(f"{number} {words}: {error}")
-            continue
-        likeness = reconstruct(portrait, ReconstructConfig(1024), draft)
-        avatar = groom(portrait, likeness, GroomConfig(look="moe" if look == "moe" else "studio"), draft)
-        times.append(time.process_time() - begun)
-        carried = carried_by(avatar, draft, likeness)
-        asked += len(wanted)
-        told += sum(carried[name] == value for name, value in wanted.items())
-        wrong = [f"{name} {value} -> {carried[name]}" for name, value in wanted.items() if carried[name] != value]
-        if wrong:
-            print(f"{number} {words}: {'; '.join(wrong)}", flush=True)
-        camera = portrait_camera(avatar, width=128, height=128, span=SPAN * 1.6 / DISTANCE)
-        pictures.append(Studio(avatar).picture(camera, {}))
-        if look == "photo" and classifier is not None:
-            found = classifier(pictures[-1])
-            for name in set(wanted) & set(SEEN):
-                judged += 1
-                seen += alike(name, found[name]) == alike(name, wanted[name])
-    print(f"{count} prompts of three attributes, a quarter of them moe:")
-    print(f"- by the avatar's parameters {told} of {asked} attributes right ({told / asked:.1%})")
-    if judged:
-        print(f"- by the held-out classifier on the photo look's renders {seen} of {judged} ({seen / judged:.1%})")
-    print(f"- FaceMesh finds the face in {faces} of {count} portraits")
-    print(f"- words to avatar: {np.median(times):.1f} s of processor time (median), {max(times):.1f} at most")
-    if sheets is not None:
-        sheets.mkdir(parents=True, exist_ok=True)
-        write_jpg(sheets / "prompted.jpg", contact_sheet(pictures[:64]))
-        write_png(sheets / "prompted_first.png", pictures[0])
+    if classifier is None:
+        return
+    asked: dict[str, int] = {}
+    right: dict[str, int] = {}
+    missed = []
+    for each in made:
+        found = classifier(read_png(folder / f"{each['number']:03d}.png"))
+        for name, value in each["asked"].items():
+            for group in (name, each["look"], "all"):
+                hit = alike(name, found[name]) == alike(name, value)
+                asked[group] = asked.get(group, 0) + 1
+                right[group] = right.get(group, 0) + hit
+            if not hit:
+                missed.append(f"{each['number']} {name} {value} seen as {found[name]}")
+    print(f"- by the held-out classifier on the final render {right['all']} of {asked['all']}"
+          f" ({right['all'] / asked['all']:.1%})")  # fmt: skip
+    print("  - " + ", ".join(f"{name} {right[name]} of {asked[name]}" for name in asked if name != "all"))
+    print("  - " + "; ".join(missed))
 
 
 def carried_by(avatar, draft, likeness) -> dict[str, str]:
@@ -275,7 +312,7 @@ def main(
 
     Args:
         what: networks or prompts.
-        data: For networks: what `digitalme dataset make` made.
+        data: For networks what `digitalme dataset make` made; for prompts the folder to work in.
         count: How many prompts.
         sheets: Where to put sheets of 64 pictures.
     """
@@ -283,7 +320,7 @@ def main(
         assert data is not None, "networks: expected a data set"
         networks(data, sheets)
     else:
-        prompts(count, sheets)
+        prompts(count, data or Path("prompted"), sheets)
 
 
 if __name__ == "__main__":
