@@ -85,10 +85,10 @@ def test_two_hours_are_refused_from_the_header(tmp_path):
     with (tmp_path / "long.wav").open("wb") as file:
         file.write(header)
         file.truncate(44 + size)
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(InputError, match=r"120.0 minutes of sound; the limit is 10 minutes"):
         read_voice(tmp_path / "long.wav")
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 def test_a_picture_is_refused(tmp_path):
