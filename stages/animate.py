@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from digitalme.artifacts import Description, Performance, Sentence, Speech, TimedLabel
+from digitalme.artifacts.performance import check_rate
 from digitalme.audio.arousal import phrases_of, phrases_with_arousal
 from digitalme.body.visemes import (
     MOUTH_CHANNELS,
@@ -89,8 +90,7 @@ def animate(speech: Speech, config: AnimateConfig = AnimateConfig(), script: Des
 
     `script` says what the sentences feel; without one the words that were heard do.
     """
-    if not 10 <= config.rate <= 240:
-        raise InputError(f"animate.rate is {config.rate:g}; expected 10 to 240 frames a second")
+    check_rate(config.rate, "animate.rate")
     frames = max(2, int(np.ceil(speech.seconds * config.rate)))
     times = np.arange(frames) / config.rate
     mouth, visemes = _speak(speech, times, config.mouth)

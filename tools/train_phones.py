@@ -11,8 +11,6 @@ espeak-ng festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts), for t
 from __future__ import annotations
 
 import argparse
-import subprocess
-import tempfile
 import time
 import tomllib
 from concurrent.futures import ProcessPoolExecutor
@@ -20,10 +18,11 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from festival import say_with_festival
 
-from digitalme.artifacts.speech import TimedLabel, Voice
+from digitalme.artifacts.speech import TimedLabel
 from digitalme.audio import synthesis
-from digitalme.audio.files import read_voice, resample
+from digitalme.audio.files import resample
 from digitalme.audio.phone_net import HOP, RATE, log_mel, mel_filters
 from digitalme.audio.phones import PHONES
 from digitalme.audio.words import dictionary
@@ -96,20 +95,6 @@ def foreign_sentence(language: str, random: np.random.Generator) -> str:
 
 
 # ---- sound ----
-
-
-def say_with_festival(text: str, voice: str) -> Voice:
-    with tempfile.TemporaryDirectory() as folder:
-        script = f"""(voice_{voice}) (set! u (utt.synth (Utterance Text "{text}")))
-        (utt.save.wave u "{folder}/a.wav") (utt.save.segs u "{folder}/a.lab")"""
-        subprocess.run(["festival", "--pipe"], input=script, text=True, check=True, capture_output=True)
-        sound = read_voice(Path(folder) / "a.wav")
-        lines = (Path(folder) / "a.lab").read_text().partition("#\n")[2].splitlines()
-    phones, time_ = [], 0.0
-    for end, _, name in (line.split()[:3] for line in lines if line.strip()):
-        phones.append(TimedLabel(synthesis._FLITE_PHONES.get(name, name.upper()), time_, float(end)))
-        time_ = float(end)
-    return Voice(sound.samples, sound.rate, text, "en", tuple(phones))
 
 
 Job = tuple[str, str, str, int]

@@ -12,6 +12,12 @@ from digitalme.artifacts.files import read_json, write_json
 from digitalme.errors import InputError
 
 
+def check_rate(rate: float, knob: str) -> None:
+    """Raises InputError where no curves can be made at so many frames a second."""
+    if not 10 <= rate <= 240:
+        raise InputError(f"{knob} is {rate:g}; expected 10 to 240 frames a second")
+
+
 @dataclass(frozen=True)
 class Performance:
     """Curves on one time grid: frame i is at i / rate seconds."""

@@ -49,8 +49,8 @@ TARGETS: Mapping[str, Mapping[str, float]] = {
     "aa": {"jawOpen": 0.37, "mouthLowerDown": 0.20, "mouthUpperUp": 0.09},
     "E": {"jawOpen": 0.25, "mouthStretch": 0.15, "mouthSmile": 0.11, "mouthLowerDown": 0.15},
     "I": {"jawOpen": 0.15, "mouthSmile": 0.20, "mouthStretch": 0.18, "mouthLowerDown": 0.13},
-    "O": {"jawOpen": 0.29, "mouthFunnel": 0.38, "mouthPucker": 0.28},
-    "U": {"jawOpen": 0.14, "mouthPucker": 0.55, "mouthFunnel": 0.24},
+    "O": {"jawOpen": 0.29, "mouthFunnel": 0.46, "mouthPucker": 0.42},
+    "U": {"jawOpen": 0.13, "mouthPucker": 0.80, "mouthFunnel": 0.28},
 }
 """Viseme -> channel -> weight in careful speech."""
 
@@ -73,7 +73,7 @@ def dominance(viseme: str, channel: str) -> float:
     if viseme == "FF":
         return {"mouthRollLower": 6.0, "mouthUpperUp": 6.0, "jawOpen": 4.0}.get(channel, 1.0)
     if channel in _ROUNDING and viseme in {"CH", "U", "O", "RR"}:
-        return 3.0
+        return 5.0 if viseme in {"U", "O"} else 3.0
     if viseme in {"kk", "DD", "nn", "TH"} and channel in _ROUNDING | {"mouthStretch", "mouthSmile"}:
         return 0.15
     if viseme == "SS" and channel in _ROUNDING:

@@ -13,6 +13,7 @@ Measures as in digitalme/metrics/lips.py. Needs the programs flite and espeak-ng
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 import tomllib
 from collections.abc import Callable
@@ -23,7 +24,6 @@ from pathlib import Path
 import kokoro
 import lip_peers
 import numpy as np
-import russian
 
 from digitalme.artifacts.speech import TimedLabel, Voice
 from digitalme.audio import sphinx, synthesis
@@ -32,6 +32,9 @@ from digitalme.audio.words import spoken_words
 from digitalme.errors import DigitalMeError
 from digitalme.metrics.lips import score_visemes
 from digitalme.stages.encode_speech import EncodeSpeechConfig, encode_speech
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import festival
 
 HARVARD = """\
 The birch canoe slid on the smooth planks. | Glue the sheet to the dark blue background. | It's easy to tell the depth
@@ -66,7 +69,7 @@ OTHERS: dict[str, tuple[str, Callable[[str], Voice]]] = {
         lambda text, language=language: kokoro.say_with_kokoro(text, "jf_gongitsune", language),
     )
     for language in FOREIGN
-} | {"ru by festival": ("ru", russian.say_with_festival_russian)}
+} | {"ru by festival": ("ru", festival.say_in_russian)}
 """Synthesisers that the network never heard: (language of FOREIGN, how to say a sentence)."""
 Phones = tuple[TimedLabel, ...]
 

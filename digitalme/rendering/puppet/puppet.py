@@ -25,6 +25,9 @@ REMOVED_WHILE_SPEAKING = {
     "mouthPress": 0.45,
 }  # fmt: skip
 """Share of the photo's own expression that speech takes away: nobody speaks through a broad grin."""
+SPREADING = ("mouthSmile", "mouthDimple")
+ROUND = 0.55
+"""Sum of mouthPucker and mouthFunnel at which nothing is left of the photo's SPREADING: no o or u is said smiling."""
 SHUT_IN_PAUSES = 1.0
 """How far lips that the photo shows apart close between phrases: without it a grin would open in every pause."""
 OUTLINE = ("neck", "rest_of_head", "face", "bangs")
@@ -74,6 +77,9 @@ class PhotoPuppet:
             for name in names
             for stem, share in REMOVED_WHILE_SPEAKING.items()
             if name.removesuffix("Left").removesuffix("Right") == stem
+        }
+        self._spread = {
+            name: max(0.0, likeness.expression.get(name, 0.0)) for name in self._own if name.startswith(SPREADING)
         }
 
         self._shows_teeth = bool(mouth.photo_teeth(view).any())
@@ -156,8 +162,10 @@ class PhotoPuppet:
             for name, weight in weights.items()
             if name in self.names and name != "mouthClose"
         }
+        rounded = min(1.0, (weights.get("mouthPucker", 0.0) + weights.get("mouthFunnel", 0.0)) / ROUND)
         for name, share in self._own.items():
-            mixed[name] = mixed.get(name, 0.0) - speaking * share
+            left = self._spread.get(name, share) - share
+            mixed[name] = mixed.get(name, 0.0) - speaking * (share + rounded * left)
         mixed, closing = self.seal.closed(mixed, seal)
         vector = np.zeros(len(self.names) + len(closing), np.float32)
         for name, weight in mixed.items():
