@@ -1,4 +1,4 @@
-"""The demo's inputs: a portrait that scikit-image ships, and a sentence that a CC0 voice model speaks."""
+"""The demo's inputs: a portrait that scikit-image ships, and sentences that flite speaks, a free synthesiser."""
 
 from __future__ import annotations
 
@@ -26,5 +26,5 @@ def demo_photo() -> Path:
 
 
 def demo_voice() -> tuple[Path, str]:
-    """A clip of speech (8 s, made by tools/make_demo_voice.py) and its words."""
+    """A clip of speech (8.6 s, made by tools/make_demo_voice.py) and its words."""
     return asset("demo_voice.ogg"), DEMO_WORDS

@@ -226,6 +226,8 @@ def read_pipeline(name: str) -> Pipeline:
         about = _laid_over(about, _checked_tables(path))
     stages, renames = {}, {}
     for artifact, entry in about.get("stages", {}).items():
+        if not isinstance(entry, str | dict):
+            raise InputError(f"{path}: stages.{artifact}: expected a stage's name or a table with it, got {entry!r}")
         entry = {"stage": entry} if isinstance(entry, str) else dict(entry)
         stages[artifact] = _stage_function(entry.pop("stage", ""), path)
         renames[artifact] = entry
@@ -245,17 +247,27 @@ def read_pipeline(name: str) -> Pipeline:
 
 def _pipeline_path(name: str) -> Path:
     path = Path(name) if name.endswith(".toml") else config_path("pipelines") / f"{name}.toml"
-    if not path.is_file():
+    if not _is_file(path):
         shipped = ", ".join(sorted(each.stem for each in config_path("pipelines").glob("*.toml")))
         raise InputError(f"no pipeline '{name}': expected a TOML file, or one of: {shipped}")
     return path
 
 
-def _read_tables(path: Path) -> dict[str, Any]:
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
+def _read_tables(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     about = _checked_tables(path)
     if "extends" not in about:
         return about
-    return _laid_over(_read_tables(_pipeline_path(about["extends"])), about)
+    base = _pipeline_path(about["extends"])
+    if base.resolve() in above or base.resolve() == path.resolve():
+        raise InputError(f"{path}: extends {base}, which extends it; expected one to start from")
+    return _laid_over(_read_tables(base, (*above, path.resolve())), about)
 
 
 def _checked_tables(path: Path) -> dict[str, Any]:

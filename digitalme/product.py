@@ -23,7 +23,7 @@ from digitalme.events import Listener
 from digitalme.paths import config as config_path
 from digitalme.pipeline import Pipeline, read_pipeline
 from digitalme.run import Given, Run, run
-from digitalme.store import Store, open_store, read_from
+from digitalme.store import Store, open_store, read_from, was_opened_here
 from digitalme.trust.consent import CONSENT_BYTES, Consent, consent_for
 
 if TYPE_CHECKING:
@@ -112,8 +112,10 @@ class Built:
             raise InputError(f"{path}: not readable ({error}); build again") from None
         if not all(re.fullmatch("[0-9a-f]{64}", key) for key in keys.values()):
             raise InputError(f"{path}: holds something that is not a key; build again")
-        if "://" not in store and not Path(store).is_dir():
-            raise InputError(f"{folder}: its artifacts were kept in {store}, which is gone; build again")
+        if not was_opened_here(store):
+            raise InputError(
+                f"{folder}: its artifacts were kept in {store}, gone or no store of this computer; build again"
+            )
         return cls(folder, pipeline, open_store(store), keys, settings)
 
     def given(self, pipeline: Pipeline, *without: str) -> dict[str, Given]:

@@ -8,7 +8,6 @@ with something else, and no locks are needed.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from digitalme.errors import InputError, MissingExtraError
-from digitalme.store import Store, default_root
+from digitalme.store import Store, copy_of
 
 
 class SharedStore(Store):
@@ -33,8 +32,7 @@ class SharedStore(Store):
             self._files, self._there = url_to_fs(address)
         except (ImportError, ValueError) as error:
             raise InputError(f"store {address}: {error}; for s3:// addresses: pip install 'digitalme[s3]'") from None
-        digest = hashlib.sha256(address.encode()).hexdigest()[:16]
-        super().__init__(root or default_root() / "shared" / digest)
+        super().__init__(root or copy_of(address))
 
     def _remote(self, key: str, name: str = "") -> str:
         return "/".join(filter(None, [self._there.rstrip("/"), "objects", key[:2], key, name]))

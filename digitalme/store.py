@@ -196,6 +196,23 @@ def open_store(where: str | Path | None) -> Store:
     return Store(Path(where))
 
 
+def was_opened_here(where: str) -> bool:
+    """Whether a folder or an address is a store that was opened on this computer. A file from someone else may name any
+    folder, to have folders made and a folder `scratch` emptied there, or any address, to have it called.
+    """
+    if "://" in where:
+        return copy_of(where).is_dir()
+    try:
+        return all((Path(where) / name).is_dir() for name in ("objects", "runs", "scratch"))
+    except (OSError, ValueError):  # a name that no folder can have
+        return False
+
+
+def copy_of(address: str) -> Path:
+    """Where this computer keeps its copy of a store at an fsspec address."""
+    return default_root() / "shared" / hashlib.sha256(address.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
 def read_from(folder: Path, artifact_type: Any) -> Any:
     """Read a saved artifact. Files from elsewhere may break their readers in any way: it is told in a line."""
     try:

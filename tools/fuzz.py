@@ -6,8 +6,10 @@
 
 Inputs are seeds (small valid files, made here) with bytes, numbers, keys and blocks changed; input i of a reader is
 always the same. They are read in a process of its own that may hold so much memory and no more. What counts as wrong:
-an exception that is none of ours, a dead process, an input that takes longer than SECONDS, a file or a folder written
-outside, a process started, a connection made, anything unpickled.
+an exception that is none of ours, a dead process, an input that takes more than SECONDS of the processor (not of the
+clock: another program's load is no hang), a file or a folder written outside, a process started, a connection made,
+anything unpickled. With --out a run that was stopped goes on where it was when it is started again; what went wrong
+before is then read again first, and counts as mended where it no longer does.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,7 +43,9 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT)]
 
 SECONDS = 10.0
-"""An input that takes longer hangs."""
+"""An input hangs that takes the reading process more seconds of the processor."""
+WAIT = 600.0
+"""Seconds by the clock after which a reading process that says nothing sleeps for ever: a hang, too."""
 MEMORY = 3 * 2**30
 """Address space of the reading process, bytes."""
 FORBIDDEN = {"pickle.find_class", "subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "socket.connect"}
@@ -300,7 +304,8 @@ def read_run(data: bytes, folder: Path) -> None:
     """run/run.json of a build folder from someone else."""
     from digitalme.product import Built
 
-    (folder / "run").mkdir()
+    for name in ("run", "objects", "runs", "scratch"):
+        (folder / name).mkdir()
     put(folder / "run" / "run.json", data.replace(b"STORE", str(folder).encode()))
     Built.read(folder)
 
@@ -373,7 +378,7 @@ def _graphs() -> list[bytes]:
 
 def _runs() -> list[bytes]:
     about = {"pipeline": "default", "store": "STORE", "settings": {"render": {"fps": 25}}, "keys": {"avatar": "a" * 64}}
-    return [json.dumps(about).encode()]
+    return [json.dumps({**about, "store": store}).encode() for store in ("STORE", "/", "s3://bucket/folder", "STORE/x")]
 
 
 def _objects() -> list[bytes]:
@@ -432,7 +437,7 @@ TARGETS: dict[str, tuple[Callable[[], list[bytes]], Callable[[bytes, Path], None
     "object": (_objects, read_object, 1),
     "run": (_runs, read_run, 1),
     "consent": (lambda: [b'{"statement": "for a film", "subject": "me", "signed": ""}'], read_consent, 1),
-    "provenance": (_signed, read_provenance, 0.25),
+    "provenance": (_signed, read_provenance, 1),
     "blocklist": (lambda: [json.dumps([[0.25] * 128, [0.5] * 128]).encode()], read_block_list, 1),
     "prompt": (lambda: ["a young woman, 25 years old, 长发".encode()], read_prompt, 1),
     "people": (lambda: [PEOPLE], read_people, 1),
@@ -581,10 +586,10 @@ def serve(targets: list[str], first: int, last: int) -> None:
     def too_long(number, frame):
         raise TimeoutError("hang")
 
-    signal.signal(signal.SIGALRM, too_long)
+    signal.signal(signal.SIGPROF, too_long)
     with tempfile.TemporaryDirectory() as base:
         os.chdir(base)
-        os.environ.update(HOME=base, XDG_DATA_HOME=base + "/data", DIGITALME_STORE=base + "/cache")
+        os.environ.update(HOME=base, XDG_DATA_HOME=base + "/data", DIGITALME_STORE=base + "/input/cache")
         for name in seeds:  # what is imported, compiled and cached at the first use
             for seed in seeds[name]:
                 with contextlib.suppress(digitalme.errors.DigitalMeError):
@@ -594,14 +599,16 @@ def serve(targets: list[str], first: int, last: int) -> None:
         os.dup2(null, 1)
         os.dup2(null, 2)
         watch = Watch()
-        folder = Path(tempfile.mkdtemp(dir=base, prefix="input-"))
+        folder = Path(base) / "input"
+        folder.mkdir(exist_ok=True)
+        empty(folder)
         before = sorted(os.listdir(base))
         for index in range(first, last):
             name = targets[index % len(targets)]
             data = input_of(name, index)
             watch.folder, watch.seen, watch.inside = str(folder), "", True
-            begin, wrong = time.perf_counter(), ""
-            signal.setitimer(signal.ITIMER_REAL, SECONDS)
+            begin, wrong = time.process_time(), ""
+            signal.setitimer(signal.ITIMER_PROF, SECONDS)
             try:
                 TARGETS[name][1](data, folder)
             except digitalme.errors.DigitalMeError:
@@ -612,14 +619,14 @@ def serve(targets: list[str], first: int, last: int) -> None:
                 trace = traceback.extract_tb(error.__traceback__)
                 at = [*trace[-1:], *(f for f in trace if "/digitalme/" in f.filename)][-1]
                 wrong = f"{type(error).__name__}: {str(error)[:120]} at {Path(at.filename).name}:{at.lineno}"
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.setitimer(signal.ITIMER_PROF, 0)
             watch.inside = False
             wrong = wrong or watch.seen
             empty(folder)
             if not wrong and sorted(os.listdir(base)) != before:
                 wrong = f"left behind: {set(os.listdir(base)) - set(before)}"
             peak = most_memory()
-            record = {"i": index, "t": name, "s": round(time.perf_counter() - begin, 3), "rss": peak, "wrong": wrong}
+            record = {"i": index, "t": name, "s": round(time.process_time() - begin, 3), "rss": peak, "wrong": wrong}
             if wrong:
                 record["data"] = data[:200_000].hex()
             say.write(json.dumps(record) + "\n")
@@ -639,36 +646,60 @@ def empty(folder: Path) -> None:
 
 @dataclass
 class Tally:
-    """What several reading processes found, added up."""
+    """What several reading processes found, added up; as `state` it is what a later run goes on from."""
 
+    plan: list[str]
+    parts: list[list[int]]
+    """For each process the next input to read, and the one to stop before."""
     tried: dict[str, int]
     wrong: list[dict] = field(default_factory=list)
+    mended: int = 0
     done: int = 0
     peak: int = 0
     slowest: float = 0.0
+    seconds: float = 0.0
+    cpu: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def state(self) -> dict:
+        return {name: value for name, value in vars(self).items() if name != "lock"}
 
-def feed(plan: list[str], first: int, last: int, tally: Tally) -> None:
-    """Have inputs `first` to `last` read, by another process each time one dies."""
-    at = first
-    while at < last:
-        command = [sys.executable, __file__, "--serve", ",".join(plan), str(at), str(last)]
+
+def cpu_seconds(pid: int) -> float:
+    """What a process that runs has taken of the processors, s (0 where it has just gone)."""
+    try:
+        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def next_line(process: subprocess.Popen, selector: selectors.BaseSelector) -> str:
+    """The next line a reading process says; "" where it died, or was ended: hung in a decoder that sees no signal."""
+    began, at_first = time.monotonic(), cpu_seconds(process.pid)
+    while not selector.select(2.0):
+        if time.monotonic() - began > WAIT or cpu_seconds(process.pid) - at_first > SECONDS * 2:
+            process.kill()
+            break
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
+def feed(part: list[int], tally: Tally) -> None:
+    """Have the inputs of a part read, by another process each time one dies."""
+    plan = tally.plan
+    while part[0] < part[1]:
+        command = [sys.executable, __file__, "--serve", ",".join(plan), str(part[0]), str(part[1])]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
         if process.stdout.readline() != "ready\n":
             raise SystemExit("the reading process did not start")
         with selectors.DefaultSelector() as selector:
             selector.register(process.stdout, selectors.EVENT_READ)
-            while at < last:
-                if not selector.select(SECONDS * 6):
-                    process.kill()
-                line = process.stdout.readline()
-                if not line:
-                    break
+            while part[0] < part[1] and (line := next_line(process, selector)):
                 record = json.loads(line)
-                at = record["i"] + 1
                 with tally.lock:
+                    part[0] = record["i"] + 1
                     tally.done += 1
                     tally.tried[record["t"]] += 1
                     tally.peak = max(tally.peak, record["rss"])
@@ -676,15 +707,35 @@ def feed(plan: list[str], first: int, last: int, tally: Tally) -> None:
                     if record["wrong"]:
                         tally.wrong.append(record)
         process.stdout.close()
-        process.wait()
-        if at < last:
-            name = plan[at % len(plan)]
-            with tally.lock:
+        _, status, used = os.wait4(process.pid, 0)
+        code = process.returncode = os.waitstatus_to_exitcode(status)
+        with tally.lock:
+            tally.cpu += used.ru_utime + used.ru_stime
+            if part[0] < part[1]:
+                name, index = plan[part[0] % len(plan)], part[0]
+                what = "hang, ended from outside" if code == -signal.SIGKILL else f"the process died ({code})"
                 tally.done += 1
                 tally.tried[name] += 1
-                what = f"the process died ({process.returncode})"
-                tally.wrong.append({"i": at, "t": name, "wrong": what, "data": input_of(name, at).hex()})
-            at += 1
+                tally.wrong.append({"i": index, "t": name, "wrong": what, "data": input_of(name, index).hex()})
+                part[0] += 1
+
+
+def read_again(tally: Tally) -> None:
+    """What went wrong in an earlier run, once more: some of it may be mended."""
+    found, tally.wrong = tally.wrong, []
+    for record in found:
+        once = Tally(tally.plan, [[record["i"], record["i"] + 1]], dict.fromkeys(tally.tried, 0))
+        feed(once.parts[0], once)
+        tally.wrong += once.wrong
+        tally.mended += not once.wrong
+
+
+def plan_of(targets: list[str] | None) -> list[str]:
+    """The readers in the order in which they take turns."""
+    weights = {name: share for name, (_, _, share) in TARGETS.items() if not targets or name in targets}
+    plan = [name for name, share in weights.items() for _ in range(max(1, round(share * 2)))]
+    random.Random(0).shuffle(plan)
+    return plan
 
 
 def run(
@@ -696,30 +747,40 @@ def run(
     out: Path | None = None,
 ) -> dict:
     """Read so many inputs; the figures. `keep` is a folder for the inputs that went wrong; `out` a file for the
-    figures, written again and again while it goes on.
+    figures, written again and again while it goes on. A stopped run of the same size goes on from there.
     """
-    weights = {name: share for name, (_, _, share) in TARGETS.items() if not targets or name in targets}
-    plan = [name for name, share in weights.items() for _ in range(max(1, round(share * 2)))]
-    random.Random(0).shuffle(plan)
-    begin, tally = time.perf_counter(), Tally(dict.fromkeys(weights, 0))
+    plan = plan_of(targets)
     edges = [skip + inputs * part // processes for part in range(processes + 1)]
-    with ThreadPoolExecutor(processes) as pool:
-        futures = [pool.submit(feed, plan, a, b, tally) for a, b in itertools.pairwise(edges)]
-        while not all(future.done() for future in futures):
-            time.sleep(1)
+    tally = Tally(plan, [[a, b] for a, b in itertools.pairwise(edges)], dict.fromkeys(plan, 0))
+    if out is not None and out.is_file():
+        state = json.loads(out.read_text(encoding="utf-8")).get("state", {})
+        if state and state["plan"] == plan and state["parts"][-1][1] == edges[-1]:
+            tally = Tally(**state)
+            read_again(tally)
+    begin, before = time.perf_counter(), tally.seconds
+
+    def told() -> dict:
+        with tally.lock:
+            tally.seconds = before + time.perf_counter() - begin
+            figures = figures_of(tally, keep)
             if out is not None:
-                out.write_text(json.dumps(figures_of(tally, begin, keep), indent=1) + "\n", encoding="utf-8")
+                draft = out.with_name(out.name + ".part")
+                draft.write_text(json.dumps({**figures, "state": tally.state()}, indent=1) + "\n", encoding="utf-8")
+                draft.replace(out)
+            return figures
+
+    with ThreadPoolExecutor(len(tally.parts)) as pool:
+        futures = [pool.submit(feed, part, tally) for part in tally.parts]
+        while wait(futures, 5 if out else None).not_done:
+            told()
         for future in futures:
             future.result()
-    figures = figures_of(tally, begin, keep)
-    if out is not None:
-        out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    return figures
+    return told()
 
 
-def figures_of(tally: Tally, begin: float, keep: Path | None) -> dict:
+def figures_of(tally: Tally, keep: Path | None) -> dict:
     kinds: dict[str, int] = {}
-    for record in list(tally.wrong):
+    for record in tally.wrong:
         what, _, where = record["wrong"].partition(":")
         kind = " ".join([f"{record['t']}:", what, where.rpartition(" at ")[2][:60]])
         kinds[kind] = kinds.get(kind, 0) + 1
@@ -728,11 +789,12 @@ def figures_of(tally: Tally, begin: float, keep: Path | None) -> dict:
             (keep / f"{record['t']}-{record['i']}").write_bytes(bytes.fromhex(record.get("data", "")))
 
     def count(what: str) -> int:
-        return sum(what in record["wrong"] for record in tally.wrong)
+        return sum(record["wrong"].startswith(what) for record in tally.wrong)
 
     return {
-        "inputs": tally.done, "seconds": round(time.perf_counter() - begin, 1), "wrong": len(tally.wrong),
-        "crashes": count("process died"), "hangs": count("hang"),
+        "inputs": tally.done, "seconds": round(tally.seconds, 1), "cpu_seconds": round(tally.cpu, 1),
+        "wrong": len(tally.wrong), "mended": tally.mended, "crashes": count("the process died"),
+        "hangs": count("hang"),
         "outside": sum(record["wrong"].startswith(("left behind", *WRITES, *FORBIDDEN)) for record in tally.wrong),
         "slowest_input_seconds": tally.slowest, "peak_memory_mb": round(tally.peak / 1024),
         "memory_limit_mb": MEMORY // 2**20, "by_reader": tally.tried, "findings": kinds,

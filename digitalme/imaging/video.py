@@ -246,7 +246,7 @@ def contact_strip(path: Path, n: int = 12, columns: int = 6, side: int = 256) ->
         total = stream.frames or round(float((container.duration or 0) / av.time_base) * fps)
         wanted = [int((i + 0.5) * total / n) for i in range(n)]
         pictures = [_picture_at(container, stream, index / fps) for index in wanted]
-    height = round(pictures[0].shape[0] * side / pictures[0].shape[1])
+    height = max(1, round(pictures[0].shape[0] * side / pictures[0].shape[1]))
     pictures = [cv2.resize(p, (side, height), interpolation=cv2.INTER_AREA) for p in pictures]
     rows = -(-n // columns)
     strip = np.full((rows * height, columns * side, 3), 255, np.uint8)

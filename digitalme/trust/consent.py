@@ -82,7 +82,7 @@ def _path(root: Path, digest: str) -> Path:
 def _from_words(said: str, digest: str) -> Consent:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     if not said.strip().endswith(".json"):
-        return Consent(said.strip(), now, digest)
+        return _as_text(Consent(said.strip(), now, digest), "--consent")
     path = Path(said.strip())
     signer = ""
     try:
@@ -100,7 +100,17 @@ def _from_words(said: str, digest: str) -> Consent:
         raise InputError(f"--consent {path}: holds no 'statement' of what was agreed to")
     if about.get("photo") not in (None, "", digest):
         raise InputError(f"--consent {path}: is about another photo")
-    return Consent(record["statement"], now, digest, record["subject"], record["signed"], signer)
+    made = Consent(record["statement"], now, digest, record["subject"], record["signed"], signer)
+    return _as_text(made, f"--consent {path}")
+
+
+def _as_text(consent: Consent, whose: str) -> Consent:
+    """The record, where its words can be written down. Raises InputError for halves of characters (surrogates)."""
+    try:
+        "".join(asdict(consent).values()).encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{whose}: holds characters that are none; expected text in UTF-8") from None
+    return consent
 
 
 def signed_record(statement: str, subject: str, photo: bytes, key: Path | None = None) -> dict[str, str]:

@@ -208,21 +208,23 @@ def _verify_embedded(path: Path) -> Finding:
         with path.open("rb") as file, c2pa.Reader(EMBEDDED[path.suffix.lower()], file) as reader:
             report = json.loads(reader.json())
             state = reader.get_validation_state()
+        maker = report["manifests"][report["active_manifest"]]["claim_generator_info"][0]
+        made = f"{maker['name']} {maker.get('version', '')}"
     except c2pa.C2paError.ManifestNotFound:
         return Finding("signature", None, "carries no C2PA manifest")
     except c2pa.C2paError as error:
         return Finding("signature", False, f"its C2PA manifest cannot be read ({str(error)[:120]})")
-    manifest = report["manifests"][report["active_manifest"]]
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
+        return Finding("signature", False, "its C2PA manifest is damaged")
     if state == "Invalid":
         codes = {status["code"] for status in report.get("validation_status", [])} - {"signingCredential.untrusted"}
         return Finding("signature", False, f"changed after it was signed ({', '.join(sorted(codes)) or state})")
-    maker = manifest["claim_generator_info"][0]
-    return Finding("signature", True, f"unchanged since {maker['name']} {maker.get('version', '')} made it")
+    return Finding("signature", True, f"unchanged since {made} made it")
 
 
 def _verify_beside(path: Path, sidecar: Path) -> Finding:
     from cryptography import x509
-    from cryptography.exceptions import InvalidSignature
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -236,7 +238,7 @@ def _verify_beside(path: Path, sidecar: Path) -> Finding:
         same = statement["sha256"] == _digest(path)
     except InvalidSignature:
         return Finding("signature", False, f"{sidecar.name} was changed after it was signed")
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, UnsupportedAlgorithm):
         return Finding("signature", False, f"{sidecar.name} is not a provenance file")
     if not same:
         return Finding("signature", False, "changed after it was signed (its digest differs)")

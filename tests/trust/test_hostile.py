@@ -216,6 +216,36 @@ def test_links_in_out_are_replaced_not_followed(tmp_path):
     assert not (out / "run").is_symlink()
 
 
+@pytest.mark.parametrize(
+    "store", ["{home}", "{home}/nowhere", "s3://someone/else", "http://127.0.0.1:9/x", "a" * 5000, "a\0b", "\ud800://x"]
+)
+def test_a_build_from_someone_else_names_no_store(tmp_path, monkeypatch, store):
+    """Opening a store makes folders and empties its scratch, or calls an address: not where a stranger's file says."""
+    from digitalme.product import Built
+
+    monkeypatch.setenv("DIGITALME_STORE", str(tmp_path / "store"))
+    home = tmp_path / "home"
+    (home / "scratch" / "mine").mkdir(parents=True)
+    (tmp_path / "me" / "run").mkdir(parents=True)
+    about = {"pipeline": "default", "store": store.format(home=home), "settings": {}, "keys": {}}
+    (tmp_path / "me" / "run" / "run.json").write_text(json.dumps(about))
+    with pytest.raises(InputError, match="no store of this computer"):
+        Built.read(tmp_path / "me")
+    assert (home / "scratch" / "mine").is_dir()
+    assert sorted(path.name for path in home.iterdir()) == ["scratch"]
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_pipeline_that_extends_itself(tmp_path):
+    from digitalme.pipeline import read_pipeline
+
+    first, second = tmp_path / "a.toml", tmp_path / "b.toml"
+    first.write_text(f'extends = "{second}"')
+    second.write_text(f'extends = "{first}"')
+    with pytest.raises(InputError, match="which extends it"):
+        read_pipeline(str(first))
+
+
 def test_what_an_artifact_links_to_is_not_handed_over_as_its_own(tmp_path):
     """A stored object with a link in it: its digest is of what the link leads to, so it cannot be slipped in."""
     from digitalme.store import DamagedError, Store
