@@ -28,6 +28,7 @@ from digitalme.body.mouth import ENAMEL, settle_mouth, with_mouth
 from digitalme.body.reshape import reshape
 from digitalme.body.scalp import build_scalp
 from digitalme.errors import InputError
+from digitalme.imaging.exposure import well_lit
 from digitalme.imaging.shades import enamel, eye_from_photo, eye_white
 from digitalme.rendering.bake_teeth import with_own_teeth
 from digitalme.rendering.frames import eye_centers, find_frames
@@ -74,6 +75,8 @@ def groom(
     _check("look", config.look, LOOKS)
     if not 0 <= config.intensity <= 1 or not 0.3 <= config.body <= 1:
         raise InputError(f"expected intensity in 0..1 and body in 0.3..1; got {config.intensity} and {config.body}")
+    if draft is None:
+        portrait = well_lit(portrait)
     traits = hair_traits(portrait)
     cloth = cloth_colors(portrait)
     beard = beard_style(portrait)

@@ -13,6 +13,7 @@ from digitalme.body.people import person_of
 from digitalme.body.skin import paint_skin
 from digitalme.events import progress
 from digitalme.geometry.fit import PHENOTYPES, FittedHead, camera_of_shape, fit_head
+from digitalme.imaging.exposure import well_lit
 from digitalme.rendering.bake import bake_head
 
 
@@ -35,7 +36,7 @@ def reconstruct(
         return _of_draft(portrait, draft, config)
     fitted = fit_head(portrait)
     progress(1, 2)
-    texture = bake_head(portrait, fitted, config.texture_size)
+    texture = bake_head(well_lit(portrait), fitted, config.texture_size)
     progress(2, 2)
     return Likeness(
         shape=fitted.shape,

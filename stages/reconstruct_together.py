@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from digitalme.artifacts import Album, Likeness, Portrait
 from digitalme.events import progress
+from digitalme.imaging.exposure import well_lit
 from digitalme.rendering.bake import bake_head
 from digitalme.rendering.fuse import fused_textures, views_to_bake
 from digitalme.rendering.refine import fit_together
@@ -30,7 +31,7 @@ def reconstruct_together(
     textures = []
     for done, place in enumerate(chosen):
         progress(1 + done, 1 + len(chosen))
-        textures.append(bake_head(album.portraits[place], heads[place], config.texture_size))
+        textures.append(bake_head(well_lit(album.portraits[place]), heads[place], config.texture_size))
     texture = fused_textures(textures)
     head = heads[0]
     return Likeness(

@@ -40,6 +40,8 @@ STYLES = {
     "full": Style(1.0, 1.0, 1.0, 0.017, 0.85),
 }
 BEARD_STYLES = ("none", *STYLES)
+SHADE_CHROMA, SURE_DARK = 2.0, 32.0
+"""Lab: hair is less colourful than skin by the first, unless it is darker by the second (ginger beards)."""
 _SPACING = 0.0024
 """Metres between cards."""
 _CHEEKS = ((50, 101, 118, 117, 123), (280, 330, 347, 346, 352))
@@ -78,6 +80,9 @@ def beard_style(portrait: Portrait) -> tuple[str, Rgb]:
             return 0.0
         here = np.median(lab[mask], 0)
         paler = np.hypot(*beside[1:]) - np.hypot(*here[1:])
+        # shade of the nose, or lips drawn up in a smile: darker skin, as colourful as the rest
+        if paler < SHADE_CHROMA and beside[0] - here[0] < SURE_DARK * scale:
+            return 0.0
         return float(max(beside[0] - here[0], 0.8 * paler if paler > 9 and here[0] > beside[0] - 4 else 0) / scale)
 
     moustache, chin = hairy(region(_MOUSTACHE)), hairy(region(_CHIN))

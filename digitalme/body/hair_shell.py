@@ -29,6 +29,8 @@ _EQUATOR = np.radians(95)
 """Polar angle where the shell stops following the skull and falls straight down."""
 _TEXEL = 0.0008
 """Height of a texel, metres."""
+_EDGE, _SOFT = 0.012, 0.008
+"""Parts of the face's height: what of the hair's edge shows the wall too, and the softness of the hairline."""
 _SKULL_ROWS = 224
 _PIPE_STEP = 0.008
 _AZIMUTHS = 96
@@ -278,15 +280,21 @@ def hair_outside_face(portrait: Portrait) -> np.ndarray:
 
 
 def _photo_of_hair(portrait: Portrait) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Enlarged: hair colours carried outward over its edge (0..1), eroded hair (0..1), and what is not bare person."""
+    """Enlarged: hair colours carried outward over its edge (0..1), hair (0..1), and what is not bare person."""
     big = cv2.resize(portrait.image, None, fx=_ENLARGE, fy=_ENLARGE, interpolation=cv2.INTER_CUBIC).astype(np.float32)
     hair = cv2.resize(hair_outside_face(portrait), None, fx=_ENLARGE, fy=_ENLARGE, interpolation=cv2.INTER_CUBIC)
-    core = cv2.erode((hair > 0.5).astype(np.uint8), np.ones((7, 7), np.uint8)).astype(np.float32)
-    spread = cv2.GaussianBlur(big * core[..., None], (0, 0), 8) / (cv2.GaussianBlur(core, (0, 0), 8)[..., None] + 1e-4)
+    face = _ENLARGE * float(np.linalg.norm(portrait.landmarks[152, :2] - portrait.landmarks[10, :2]))
+    edge = 2 * max(3, round(_EDGE * face)) + 1  # there hair and wall are mixed
+    person = cv2.resize(portrait.person, None, fx=_ENLARGE, fy=_ENLARGE, interpolation=cv2.INTER_LINEAR)
+    inside = cv2.erode((person > 0.5).astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (edge, edge)))
+    core = (cv2.erode((hair > 0.5).astype(np.uint8), np.ones((5, 5), np.uint8)) * inside).astype(np.float32)
+    spread = cv2.GaussianBlur(big * core[..., None], (0, 0), 1.5 * edge)
+    spread /= cv2.GaussianBlur(core, (0, 0), 1.5 * edge)[..., None] + 1e-4
     color = np.where(core[..., None] > 0.5, big, spread) / 255
+    there = cv2.GaussianBlur((hair > 0.5).astype(np.float32), (0, 0), 2.0)
     open_ = cv2.resize(np.maximum(hair_outside_face(portrait), 1 - portrait.person), None, fx=_ENLARGE, fy=_ENLARGE,
                        interpolation=cv2.INTER_CUBIC)  # fmt: skip
-    return color.astype(np.float32), core, cv2.GaussianBlur(open_, (0, 0), 2.2)
+    return color.astype(np.float32), there, cv2.GaussianBlur(open_, (0, 0), max(2.2, _SOFT * face))
 
 
 def paint_shell(
@@ -303,7 +311,7 @@ def paint_shell(
         skull[..., None], scalp.directions(azimuth, np.minimum(v / shell.skull_share, 1) * _EQUATOR),
         shell.outward(azimuth),
     )  # fmt: skip
-    color, core, open_ = _photo_of_hair(portrait)
+    color, there, open_ = _photo_of_hair(portrait)
 
     def look_up(picture: np.ndarray, at: np.ndarray) -> np.ndarray:
         place = (camera.project(at)[..., :2] * _ENLARGE - 0.5).astype(np.float32)
@@ -311,7 +319,7 @@ def paint_shell(
 
     beta = np.degrees(np.arccos(np.clip(direction @ view.toward, -1, 1)))
     photo = look_up(color, points)
-    known = smoothstep(86, 60, beta) * look_up(core, points)
+    known = smoothstep(82, 50, beta) * look_up(there, points)
 
     # Behind the ears: fold the azimuth back into the strip at the side that the photo saw, and level the light there.
     side = (azimuth + np.pi) % (2 * np.pi) - np.pi
@@ -325,7 +333,7 @@ def paint_shell(
         turned = sign * np.radians(fold)
         folded = shell.points(turned, v)
         mirrored += (look_up(color, folded) * share).astype(np.float32)
-        mirrored_known += (look_up(core, folded) * share[..., 0]).astype(np.float32)
+        mirrored_known += (look_up(there, folded) * share[..., 0]).astype(np.float32)
     palette = hair_palette(portrait)
     drawn, noise = strands(width, height, palette * np.array([[0.92], [1.0], [0.97]]), wave=4, contrast=0.75)
 
@@ -343,7 +351,7 @@ def paint_shell(
     # folded over and over, the strip would show its pattern at the back
     trust = trust * (1 - 0.85 * smoothstep(85, 125, np.degrees(np.abs(side))))[..., None]
     fine = (mirrored - blur(mirrored, 18)) * trust + 0.6 * (drawn - blur(drawn, 18)) * (1 - 0.7 * trust)
-    weight = known * (core.max() > 0)
+    weight = known * (there.max() > 0)
     near = blur(photo * weight[..., None], 45) / (blur(weight, 45)[..., None] + 1e-3)
     certain = np.clip(blur(weight, 45) * 4, 0, 1)[..., None]
     base = palette[1] * (0.97 - 0.12 * smoothstep(40, 120, np.degrees(polar))[..., None])
@@ -358,7 +366,7 @@ def paint_shell(
     above_bottom = points[..., 1] - bottom + ragged
     nape = (hairline(side) - polar) * scalp.radius.mean() + ragged
     behind = smoothstep(-0.003, 0.009, np.maximum(above_bottom - 0.004, nape))
-    front = smoothstep(0.35, 0.65, look_up(open_, points) + 0.04 * noise) * smoothstep(-0.012, 0.004, above_bottom)
+    front = smoothstep(0.25, 0.75, look_up(open_, points) + 0.04 * noise) * smoothstep(-0.012, 0.004, above_bottom)
     use_photo = smoothstep(98, 82, beta)
     alpha = front * use_photo + behind * (1 - use_photo)
     # the far side of a turned head is seen at a slant: the near side says better where hair begins there
@@ -457,14 +465,23 @@ def shell_meshes(shell: HairShell, azimuths: int = 96, over_skull: int = 40) -> 
         joints[:, 0] = JOINT_NAMES.index("Head")
         weights = np.tile(np.array([1, 0, 0, 0], np.float32), (count, 1))
         material = Material(
-            "Hair", "hair", (brightness, brightness, brightness, 1.0), "hair", roughness=0.6, alpha_mode="MASK",
-            alpha_cutoff=0.35, double_sided=True,
+            "Hair", "hair", (brightness, brightness, brightness, 1.0), "hair", roughness=0.85, alpha_mode="MASK",
+            alpha_cutoff=0.6, double_sided=True,
         )  # fmt: skip
         mesh = AvatarMesh(
             name, points.astype(np.float32), normals, uvs.astype(np.float32), faces.astype(np.int32), joints, weights,
             material,
         )  # fmt: skip
         meshes.append(keep_faces(mesh, shown & inside if name == "hair_inner" else shown))
+    # the edge is drawn once more, blended: a mask's edge looks cut out
+    corners = np.clip((uvs * [w, h]).astype(int), 0, [w - 1, h - 1])
+    least = cv2.erode(shell.texture[..., 3], np.ones((9, 9), np.uint8))[corners[:, 1], corners[:, 0]]
+    soft = shown & (least[faces].min(1) < 250)
+    outer = meshes[-1]
+    if soft.any():
+        material = replace(outer.material, name="HairEdge", alpha_mode="BLEND", double_sided=False)
+        edge = replace(mesh, name="hair_edge", material=material)
+        meshes.append(keep_faces(edge, soft))
     return meshes
 
 
@@ -476,10 +493,16 @@ def settle_ears(
     tucked = np.array(vertices, np.float64)
     texture = shell.texture.copy()
     h, w = portrait.hair.shape
-    for side in (-1, 1):
-        ids = ears[np.sign(vertices[ears, 0]) == side]
-        spots = np.clip(camera.project(vertices[ids])[:, :2].astype(int), 0, [w - 1, h - 1])
-        if portrait.hair[spots[:, 1], spots[:, 0]].mean() < 0.3:
+    sides = {side: ears[np.sign(vertices[ears, 0]) == side] for side in (-1, 1)}
+    covered = {}
+    for side, ids in sides.items():
+        x, y = np.clip(camera.project(vertices[ids])[:, :2].astype(int), 0, [w - 1, h - 1]).T
+        if portrait.hair[y, x].mean() >= 0.3:
+            covered[side] = True
+        elif (portrait.skin * (1 - portrait.hair))[y, x].mean() > 0.3:
+            covered[side] = False
+    for side, ids in sides.items():
+        if not covered.get(side, covered.get(-side, False)):  # one that cannot be seen is worn like the other
             texture[..., 3] = np.minimum(texture[..., 3], _away_from(vertices[ids], shell))
             continue
         azimuth, polar = shell.scalp.angles(vertices[ids])

@@ -90,10 +90,16 @@ def traits(
     ]
     edge = float(np.percentile(box.mean(1), 95) / np.median(grey[seed])) if box.size else 0.0
 
-    lab = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)[..., 0]
+    full = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
+    lab = full[..., 0]
     cheeks = face.polygon(CHEEKS[0]) | face.polygon(CHEEKS[1])
     lip = face.polygon(MOUSTACHE) & ~face.polygon(marks.LIPS_OUTER, 0.01)
-    darker = float(np.median(lab[cheeks]) - np.median(lab[lip])) if cheeks.any() and lip.any() else 0.0
+    darker = 0.0
+    if cheeks.any() and lip.any():
+        bare, here = np.median(full[cheeks], 0), np.median(full[lip], 0)
+        darker = float(bare[0] - here[0])
+        if np.hypot(*bare[1:]) - np.hypot(*here[1:]) < 2 and darker < 32:  # as colourful as skin: shade
+            darker = 0.0
 
     on_head = (hair > 0.5) & (face.up > -0.5) & ((face.up > 0.5) | ((face.up < 0.35) & ~face.polygon(marks.OVAL)))
     area = float(on_head.sum() / face.height_px**2)

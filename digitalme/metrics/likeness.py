@@ -22,6 +22,7 @@ from digitalme.artifacts.scorecard import Score
 from digitalme.body.landmarks import EYE_CORNERS, OVAL
 from digitalme.body.model import load_body
 from digitalme.errors import MissingExtraError
+from digitalme.imaging.exposure import well_lit
 from digitalme.imaging.face_detection import face_landmarks
 from digitalme.rendering.pose import pose_avatar
 from digitalme.rendering.scene import Drawable, draw
@@ -186,7 +187,7 @@ class LikenessFigures:
     silhouette_iou: float
     """Head above the chin's line against the portrait's person matte; clothes beside the jaw are left out."""
     face_psnr: float
-    """dB inside the face's oval, textures without lamps."""
+    """dB inside the face's oval, textures without lamps; against the photo as `well_lit` exposes it."""
     descriptor: dict[int, float | None]
     """Distance to the selfie's face descriptor by degrees of yaw: the mean of both sides. Empty without the extra."""
 
@@ -216,7 +217,7 @@ def measure_likeness(portrait: Portrait, likeness: Likeness, avatar: Avatar) -> 
     figures = LikenessFigures(
         landmark_nme(found, marks) if found is not None else None,
         overlap(silhouette(avatar, camera, weights) & head, (portrait.person > 0.5) & head),
-        psnr(picture, portrait.image, face_region(marks, shape)),
+        psnr(picture, well_lit(portrait).image, face_region(marks, shape)),
         distances,
     )
     return figures, pictures

@@ -64,6 +64,10 @@ PORE_SLOPE = 12.0
 """Slope of the normal map per step of detail (sRGB 0..1) from one texel of 2048 to the next. Chosen by eye."""
 GRAZING = (0.10, 0.40)
 """Trust in a texel rises from 0 to 1 while the cosine to the camera rises over this range."""
+TONE_GRAZING = (0.20, 0.60)
+"""The same for the photo's tone alone."""
+MOTTLE_TINT = np.array([0.8, 1.0, 1.0], np.float32)
+"""Blotches of skin are blood: they change red least."""
 SAME_SURFACE_M = 0.006
 """A texel is hidden when the photo's camera sees something nearer by more than this."""
 
@@ -143,7 +147,10 @@ def bake_head(portrait: Portrait, fitted: FittedHead, size: int = 2048) -> HeadT
 
     mean = _masked_mean(flat, np.maximum(weight, seen), BAND_SIGMA * size / 2)
     low, unseen = _low_band(flat, weight, surface, skin)
-    low += (mean - low) * seen[..., None]  # with the detail below: the photo itself
+    # with the detail below: the photo itself; its tone where it is seen at a slant is the rim light's or the wall's
+    low += (mean - low) * (seen * _smoothstep(*TONE_GRAZING, surface.facing))[..., None]
+    mottled = (1 - np.maximum(weight, seen)) * _smoothstep(0.010, 0.035, surface.to_neck)
+    low += (_mottle(flat, weight, trust.features) * mottled)[..., None] * MOTTLE_TINT
     unseen *= 1 - seen
     low += (np.array(portrait.lip_color, np.float32) * INNER_LIP_TINT - low) * (0.7 * mouth)[..., None]
     low += (skin * LID_TINT - low) * (0.45 * fold)[..., None]
@@ -459,6 +466,24 @@ def _skin_roughness(colour: Colors, weight: Grid, features: Grid, size: int) -> 
     grain = (colour - _masked_mean(colour, weight, 1.5 * size / 2048)).mean(2)
     plain = grain[(weight > 0.9) & (features < 0.05)]
     return float(np.clip(1.48 * np.median(np.abs(plain)), 0.004, 0.02)) if len(plain) > 50 else 0.012
+
+
+def _mottle(colour: Colors, weight: Grid, features: Grid) -> Grid:
+    """Noise as blotchy as the trusted skin, in two bands (5 to 30 texels of 2048), for skin that no photo shows."""
+    size = len(weight)
+    plain = (weight > 0.9) & (features < 0.05)
+    total = np.zeros((size, size), np.float32)
+    if plain.sum() < 500:
+        return total
+    light = cv2.merge([colour.mean(2), np.ones_like(weight)]) * weight[..., None]
+    sigmas = [s * size / 1024 for s in (2.5, 6.0, 15.0)]
+    levels = [np.divide(*np.moveaxis(_blur(light, sigma) + 1e-5, 2, 0)) for sigma in sigmas]
+    noise = np.random.default_rng(2).normal(size=(size, size)).astype(np.float32)
+    for fine, coarse, near, far in zip(levels, levels[1:], sigmas, sigmas[1:], strict=False):
+        deviation = min(1.48 * float(np.median(np.abs((fine - coarse)[plain]))), 0.02)
+        band = _blur(noise, near) - _blur(noise, far)
+        total += band * (0.6 * deviation / band.std())
+    return total
 
 
 def _pore_noise(size: int, deviation: float) -> Grid:

@@ -259,6 +259,8 @@ class Studio:
             surface = Surface("unlit") if flat else Surface("toon", specular=0.0)
         elif material.kind in ("glass", "cloth"):
             surface = replace(surface, roughness=material.roughness)
+        elif material.kind == "hair":  # hair that shows a photo has the photo's shine already
+            surface = replace(surface, specular=surface.specular * float(np.clip((1 - material.roughness) / 0.4, 0, 1)))
         texture = textures.get(material.texture) if material.texture else None
         relief = textures.get(material.normal_texture) if material.normal_texture else None
         if self.look == "moe":

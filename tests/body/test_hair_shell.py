@@ -1,10 +1,12 @@
 """The hair shell on synthetic people: it closes at the equator, and long hair fills the photo's outline."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from digitalme.artifacts import Avatar
-from digitalme.body.hair_shell import fit_shell, shell_meshes
+from digitalme.body.hair_shell import fit_shell, settle_ears, shell_meshes
 from digitalme.body.model import load_body
 from digitalme.body.mouth import settle_mouth
 from digitalme.body.scalp import build_scalp
@@ -44,3 +46,28 @@ def test_long_hair_fills_the_outline(long_haired):
     above = np.arange(len(wanted))[:, None] < portrait.landmarks[152, 1] + 20
     both, either = (covered & wanted & above).sum(), ((covered | wanted) & above).sum()
     assert both / either > 0.9
+
+
+def test_the_edge_is_blended_and_the_middle_is_not(long_haired):
+    """Round the alpha's edge, and only there, the outer layer is drawn once more with soft transparency."""
+    meshes = {mesh.name: mesh for mesh in shell_meshes(long_haired[2])}
+    assert [mesh.material.alpha_mode for mesh in meshes.values()] == ["MASK", "MASK", "BLEND"]
+    edge, hair = meshes["hair_edge"], meshes["hair"]
+    assert 0 < len(edge.faces) < 0.5 * len(hair.faces)
+    alpha = long_haired[2].texture[..., 3]
+    size = np.array(alpha.shape[::-1])
+    x, y = np.clip((edge.uvs[edge.faces].mean(1) * size).astype(int), 0, size - 1).T
+    near = [alpha[max(0, b - 30) : b + 30, max(0, a - 30) : a + 30].min() for a, b in zip(x, y, strict=True)]
+    assert np.mean(np.array(near) < 255) > 0.95
+
+
+def test_an_ear_that_hair_hides_on_one_side_is_hidden_on_both(long_haired):
+    """Of a turned head one ear is not seen at all: no hole is cut for it."""
+    portrait, likeness, shell = long_haired
+    model = load_body()
+    vertices = settle_mouth(model.vertices(likeness.shape), model)
+    half = np.zeros_like(portrait.hair)
+    half[:, half.shape[1] // 2 :] = 1.0
+    one_sided = replace(portrait, hair=portrait.hair * half, skin=portrait.skin * half)
+    _, whole = settle_ears(vertices, shell, one_sided, likeness.camera, model)
+    np.testing.assert_array_equal(whole.texture, shell.texture)

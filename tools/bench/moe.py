@@ -1,6 +1,6 @@
 """Do drawn characters keep people apart? Hair, skin and eye colours seen in the drawing against those of the photos.
 
-    python tools/bench/moe.py [PHOTOS ...] [--people 20] [--look moe] [--sheet sheet.png]
+    python tools/bench/moe.py [PHOTOS ...] [--people 20] [--first 0] [--look moe] [--sheet sheet.png]
 
 Every person is photographed (synthetic people by the body model's own renderer), goes through the whole pipeline and
 is drawn; the colours are then read off the drawing's pixels alone: medians over hair, skin and irises, from the front.
@@ -100,21 +100,22 @@ def groom_config(look: str) -> GroomConfig:
 
 
 def main(
-    photos: tyro.conf.Positional[tuple[Path, ...]] = (), /, people: int = 20, look: str = "moe",
-    sheet: Path | None = None, out: Path | None = None,
+    photos: tyro.conf.Positional[tuple[Path, ...]] = (), /, people: int = 20, first: int = 0,
+    look: str = "moe", sheet: Path | None = None, out: Path | None = None,
 ) -> None:  # fmt: skip
     """Print who is nearest to whom.
 
     Args:
         photos: Photos of people, beside the synthetic ones.
         people: How many synthetic people.
+        first: The first one's seed: people that nobody has looked at yet.
         look: A preset of configs/looks: moe, chibi or toon.
         sheet: Where to put a page of photos and drawings.
         out: Where to put the colours (npz).
     """
     drawn, shot, titles, seconds, cells = [], [], [], [], []
     config = groom_config(look)
-    for source in [*photos, *range(people)]:
+    for source in [*photos, *range(first, first + people)]:
         if isinstance(source, Path):
             photo, title = Photo(source.read_bytes(), source.name), source.stem
         else:
