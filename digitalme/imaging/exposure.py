@@ -73,7 +73,7 @@ def _missing_light(skin: float, white: float | None) -> float:
 
 
 def _whites(portrait: Portrait, face: FaceFrame) -> float | None:
-    """Linear luminance of the whites of the eyes, the brighter part; None where no eye is open enough, or behind glasses."""
+    """Linear luminance of the whites of the eyes, the brighter part; None behind glasses and where no eye is open."""
     if portrait.traits.get("glasses", 0.0) > 0.5:
         return None
     light = srgb_to_linear(portrait.image.astype(np.float32) / 255) @ LUMINANCE.astype(np.float32)
