@@ -91,7 +91,7 @@ def beard_style(portrait: Portrait) -> tuple[str, Rgb]:
     style = "none"
     if moustache > 12 and chin > 12:
         style = "full" if jaw > 18 else "short" if jaw > 11.5 else "goatee"
-    elif moustache > 13 and chin < 9:
+    elif moustache > 20 and chin < 9:  # alone it is mostly the shade of the nose, and the lip drawn up by a smile
         style = "moustache"
     elif min(moustache, chin) > 9.5 and jaw > 9.5:  # a shaven jaw lies 5 to 7 under its cheek, in its shade
         style = "stubble"

