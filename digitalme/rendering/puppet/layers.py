@@ -446,7 +446,8 @@ def _paint_lid_lines(view: View, color: Picture) -> Picture:
         ):
             points = np.round((line - 0.5) * 8).astype(np.int32).reshape(-1, 1, 2)
             cv2.polylines(canvas, [points], False, 1.0, max(1, round(width * unit)), cv2.LINE_AA, 3)
-    dark = np.percentile(view.image[blurred(lash, 1) > 0.4], 15, axis=0)
+    root = blurred(lash, 1)
+    dark = np.percentile(view.image[root >= min(0.4, root.max())], 15, axis=0)  # a thin line in a small picture is pale
     color = color * (1 - 0.16 * np.clip(1.5 * blurred(crease, 0.8 * unit), 0, 1)[..., None])
     share = np.clip(1.1 * blurred(lash, 0.5 * unit), 0, 0.85)[..., None]
     return color * (1 - share) + dark * share
