@@ -29,6 +29,7 @@ class Item:
     note: str = ""
 
 
+VIEW = Path(__file__).parent / "studio" / "static"
 IN_WHEELS = (
     # What wheels carry beside their code. Read off the wheels' own licence files and model cards.
     Item("mediapipe: face detection, face mesh and iris models", "model", "", "Apache-2.0", "free"),
@@ -70,7 +71,18 @@ def used_by(pipeline: str = "default") -> list[Item]:
     libraries = sorted(with_requirements(imported | {"tyro", "rich"}), key=str.lower)
     items = [_library(name) for name in libraries]
     brought = [item for item in IN_WHEELS if _canonical(item.name.partition(":")[0]) in map(_canonical, libraries)]
-    return items + brought + list(data_files())
+    return items + brought + list(in_the_view()) + list(data_files())
+
+
+def in_the_view() -> Iterable[Item]:
+    """What tools/viewer bundled into the pages and the report's 3D view; nothing where they were not built."""
+    told = VIEW / "bundled.json"
+    if not told.is_file():
+        return
+    for package in json.loads(told.read_text(encoding="utf-8")):
+        licence = package["licence"]
+        note = "JavaScript, in the 3D view"
+        yield Item(package["name"], "library", package["version"], licence, verdict_of(licence), note)
 
 
 def data_files() -> Iterable[Item]:

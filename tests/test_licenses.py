@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from digitalme import licenses
 from digitalme.cli import main
-from digitalme.licenses import data_files, used_by, verdict_of, with_requirements
+from digitalme.licenses import data_files, in_the_view, used_by, verdict_of, with_requirements
 
 
 @pytest.mark.parametrize("pipeline", ["default", "say"])
@@ -28,6 +29,16 @@ def test_plain_install_brings_no_copyleft_library_but_ffmpeg():
     plain = with_requirements(re.split(r"[\s<>=!~\[]", wanted, maxsplit=1)[0] for wanted in project["dependencies"])
     found = [item.name for item in used_by() if item.verdict == "copyleft"]
     assert [name for name in found if name.partition(":")[0] in plain] == ["av: FFmpeg with x264 and x265"]
+
+
+def test_what_the_view_bundles_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(licenses, "VIEW", tmp_path)
+    assert list(in_the_view()) == []
+    told = [{"name": "three", "version": "0.1", "licence": "MIT"}, {"name": "x", "version": "2", "licence": ""}]
+    (tmp_path / "bundled.json").write_text(json.dumps(told))
+    items = [item for item in used_by() if item.note == "JavaScript, in the 3D view"]
+    found = [(item.name, item.version, item.verdict) for item in items]
+    assert found == [("three", "0.1", "free"), ("x", "2", "unknown")]
 
 
 def test_each_data_file_has_its_line():

@@ -10,6 +10,7 @@ from digitalme import report
 from digitalme.artifacts import Performance
 from digitalme.errors import MissingExtraError
 from digitalme.exporters.glb import read_glb
+from digitalme.licenses import in_the_view
 from digitalme.studio import viewer
 
 
@@ -53,6 +54,13 @@ def test_a_report_holds_the_view(avatar, pages):
     assert about["performance"]["frames"] == 5
     assert "happy" in about["expressions"]
     assert not re.search(r"(src|href)=", page.partition("<script>")[0])
+
+
+def test_what_is_bundled_may_be(pages):
+    """The scripts hold three.js and three-vrm, whose licences let anybody pass them on."""
+    bundled = {item.name: item.verdict for item in in_the_view()}
+    assert {"three", "@pixiv/three-vrm"} <= bundled.keys()
+    assert set(bundled.values()) == {"free"}
 
 
 @pytest.mark.slow

@@ -16,7 +16,6 @@ import os
 import resource
 import tempfile
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -34,8 +33,6 @@ from digitalme.studio.live import wav_bytes
 SMALL = {"reconstruct.texture_size": 512, "render.size": 128, "render.fps": 10}
 FIRST_PERSON = 5000
 """Seeds from here on are of nobody that a network was trained with, or a test looks at."""
-SETTLED = 5
-"""People after whom a worker has loaded and compiled whatever it needs."""
 
 
 def draw_people(folder: Path, count: int, seconds: float) -> Path:
@@ -59,21 +56,25 @@ def draw_people(folder: Path, count: int, seconds: float) -> Path:
     return table
 
 
-@dataclass
 class Watch:
-    """What the workers' memory is, about once a second. Workers are this process's children."""
+    """What the workers' memory is, about once a second. Workers are this process's children.
 
-    begin: float = field(default_factory=time.perf_counter)
-    rows: list[tuple[float, int, float]] = field(default_factory=list)
-    """Seconds since the beginning, process, resident megabytes."""
-    last: float = 0.0
+    It is written down beside the queue, so that a run that goes on where it was stopped goes on here, too.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows = np.loadtxt(path, ndmin=2).tolist() if path.is_file() else []
+        """Seconds of the run, seconds since 1970, process, resident megabytes."""
+        before = self.rows[-1][0] if self.rows else 0.0
+        self.begin, self.last = time.time() - before, before
 
     def look(self) -> None:
-        now = time.perf_counter() - self.begin
-        if now - self.last < 1:
+        now = time.time()
+        if now - self.begin - self.last < 1:
             return
-        self.last = now
-        mine = f"\nPPid:\t{os.getpid()}\n"
+        self.last = now - self.begin
+        mine, new = f"\nPPid:\t{os.getpid()}\n", []
         for status in Path("/proc").glob("[0-9]*/status"):
             try:
                 text = status.read_text()
@@ -81,46 +82,27 @@ class Watch:
                 continue
             if mine in text and "VmRSS:" in text:
                 resident = int(text.partition("VmRSS:")[2].split()[0]) / 1024
-                self.rows.append((now, int(status.parent.name), resident))
+                new.append([round(self.last, 1), round(now, 1), int(status.parent.name), round(resident, 1)])
+        self.rows += new
+        with self.path.open("a") as file:
+            file.writelines(" ".join(map(str, row)) + "\n" for row in new)
 
-    def peak(self) -> float:
-        """Of one worker, in megabytes."""
-        return max((resident for *_, resident in self.rows), default=0.0)
-
-    def total_peak(self) -> float:
-        """Of all workers together, in megabytes."""
+    def peaks(self) -> tuple[float, float]:
+        """Of one worker, and of all together; megabytes."""
         totals: dict[float, float] = {}
-        for now, _, resident in self.rows:
+        for now, _, _, resident in self.rows:
             totals[now] = totals.get(now, 0.0) + resident
-        return max(totals.values(), default=0.0)
+        return max((row[3] for row in self.rows), default=0.0), max(totals.values(), default=0.0)
 
+    def lives(self) -> list[np.ndarray]:
+        """Each worker's (minutes, megabytes)."""
+        table = np.array(self.rows).reshape(-1, 4)
+        return [table[table[:, 2] == pid][:, [0, 3]] / (60, 1) for pid in dict.fromkeys(table[:, 2])]
 
-def growth(watch: Watch, queue: Queue) -> list[tuple[int, float]]:
-    """Of each worker process: how many people it made, and megabytes that it grew by with each, once it had settled.
-
-    A person's figure is the largest that their worker held between the end of the one before and their own end; the
-    growth is the slope of a line through those (least squares).
-    """
-    offset = time.time() - (time.perf_counter() - watch.begin)
-    ends = np.sort([job.finished - offset for job in queue.jobs() if job.state == "done"])
-    found = []
-    for pid in dict.fromkeys(pid for _, pid, _ in watch.rows):
-        rows = np.array([(now, resident) for now, each, resident in watch.rows if each == pid])
-        inside = ends[(ends > rows[0, 0]) & (ends <= rows[-1, 0] + 1)]
-        # whose end it was, of several workers, is not known here: equal parts of its life stand for its people
-        people = max(1, round(len(inside) / max(1, _beside(watch, pid))))
-        edges = np.linspace(rows[0, 0], rows[-1, 0] + 1e-6, people + 1)
-        peaks = [rows[(rows[:, 0] >= a) & (rows[:, 0] < b), 1] for a, b in zip(edges, edges[1:], strict=False)]
-        highest = np.array([part.max() for part in peaks[SETTLED:] if len(part)])
-        if len(highest) > 4:
-            found.append((people, float(np.polyfit(np.arange(len(highest)), highest, 1)[0])))
-    return found
-
-
-def _beside(watch: Watch, pid: int) -> float:
-    """How many workers lived, on average, while this one did."""
-    lived = [now for now, each, _ in watch.rows if each == pid]
-    return len([now for now, _, _ in watch.rows if lived[0] <= now <= lived[-1]]) / len(lived)
+    def minutes(self, when: np.ndarray) -> np.ndarray:
+        """Seconds since 1970 as minutes of the run, in which it was stopped for no time; NaN: before it."""
+        table = np.array(self.rows).reshape(-1, 4)
+        return np.interp(when, table[:, 1], table[:, 0], left=np.nan) / 60
 
 
 def plot(watch: Watch, queue: Queue, path: Path) -> None:
@@ -131,13 +113,11 @@ def plot(watch: Watch, queue: Queue, path: Path) -> None:
     from matplotlib import pyplot
 
     figure, (above, below) = pyplot.subplots(2, 1, figsize=(9, 4.6), sharex=True, height_ratios=(3, 1))
-    for number, pid in enumerate(dict.fromkeys(pid for _, pid, _ in watch.rows)):
-        rows = np.array([(now / 60, resident) for now, each, resident in watch.rows if each == pid])
-        above.plot(rows[:, 0], rows[:, 1], lw=0.9, color=f"C{number % 2}", alpha=0.85)
+    for number, life in enumerate(watch.lives()):
+        above.plot(life[:, 0], life[:, 1], lw=0.9, color=f"C{number % 2}", alpha=0.85)
     above.set(ylabel="a worker's memory, MB", ylim=(0, None))
-    offset = time.time() - (time.perf_counter() - watch.begin)
-    ends = np.sort([(job.finished - offset) / 60 for job in queue.jobs() if job.finished])
-    below.step(ends[ends > 0], np.arange(len(ends))[ends > 0] + 1, where="post", color="0.3", lw=1.2)
+    ends = watch.minutes(np.sort([job.finished for job in queue.jobs() if job.finished]))
+    below.step(ends, np.arange(len(ends)) + 1, where="post", color="0.3", lw=1.2)
     below.set(xlabel="minutes", ylabel="people", ylim=(0, None))
     for axis in (above, below):
         axis.grid(alpha=0.25)
@@ -148,7 +128,8 @@ def plot(watch: Watch, queue: Queue, path: Path) -> None:
 
 def one_run(table: Path, folder: Path, workers: int, cores: int) -> tuple[Queue, Watch, float, float]:
     """A table done by so many workers on so many cores: the queue, memory, seconds, processor seconds."""
-    queue, watch = Queue(folder / QUEUE), Watch()
+    queue = Queue(folder / QUEUE)
+    watch = Watch(folder / "memory.txt")
     enqueue(read_table(table, folder, store=str(folder / "store")), queue)
     allowed = os.sched_getaffinity(0)
     before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
@@ -191,7 +172,7 @@ def main() -> None:
             efficiency = f"{rate / alone / used:.2f}" if alone else ""
             print(
                 f"| {workers} | {used} | {made} | {counts['failed']} | {seconds:.1f} | {spent / max(1, made):.1f} |"
-                f" {rate:.0f} | {efficiency} | {watch.peak():.0f} | {watch.total_peak():.0f} |",
+                f" {rate:.0f} | {efficiency} | {watch.peaks()[0]:.0f} | {watch.peaks()[1]:.0f} |",
                 flush=True,
             )
             for job in queue.jobs():
@@ -200,8 +181,10 @@ def main() -> None:
             if given.plot:
                 write_page(queue, out, f"{given.people} people")
                 plot(watch, queue, given.plot)
-                for people, slope in growth(watch, queue):
-                    print(f"a worker that made {people}: {slope:+.2f} MB a person")
+                for life in watch.lives():
+                    fifths = [part.max() for part in np.array_split(life[:, 1], 5) if len(part)]
+                    if len(fifths) == 5:
+                        print(f"a worker of {np.ptp(life[:, 0]):.1f} min: at most, by fifths of it,", np.round(fifths))
 
 
 if __name__ == "__main__":

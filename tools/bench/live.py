@@ -51,23 +51,30 @@ async ({ wav, onsets, open, drawing }) => {
   const ended = new Promise((resolve) => source.addEventListener('ended', resolve))
   const start = context.currentTime + 0.2
   source.start(start)
-  const offsets = []
-  const clock = setInterval(() => offsets.push(performance.now() - context.currentTime * 1000), 37)
+  const clocks = []
+  const clock = setInterval(() => clocks.push([context.currentTime, performance.now()]), 11)
   await ended
   await new Promise((resolve) => setTimeout(resolve, 400))
   clearInterval(clock)
   talk.deaf()
-  offsets.sort((a, b) => a - b)
-  const zero = offsets[0] // the audio clock moves in steps: its earliest reading is the least late
-  const heard = onsets.map((onset) => zero + (start + onset) * 1000)
-  const first = (rows, after, before) => rows.find(([time, jaw]) => time > after && time < before && jaw > open)
-  const late = (rows) => heard.map((moment, i) => {
-    const found = first(rows, moment - 30, heard[i + 1] ?? moment + 700)
-    return found ? found[0] - moment : null
+  // The audio clock moves in steps, so that its earliest reading is the least late; and it stands still where the
+  // processor is too busy for the sound itself, so only readings beside an onset tell when that was heard.
+  const heard = onsets.map((onset) => {
+    const beside = clocks.filter(([time]) => Math.abs(time - start - onset) < 0.25)
+    return Math.min(...beside.map(([time, now]) => now - time * 1000)) + (start + onset) * 1000
   })
+  // a mouth opens where it was closed in the frame before: one that is still open is of the syllable before
+  const begins = (rows, i) => i > 0 && rows[i][1] > open && rows[i - 1][1] <= open
+  const opens = (rows) => rows.filter((_, i) => begins(rows, i)).map(([time]) => time)
+  const late = (rows) => heard.map((moment, i) => {
+    const found = opens(rows).find((time) => time > moment && time < (heard[i + 1] ?? moment + 700))
+    return found === undefined ? null : found - moment
+  })
+  const drift = clocks.map(([time, now]) => now - time * 1000)
   return { shown: late(frames), told: late(messages), frames: frames.length, messages: messages.length,
            own: messages.map((m) => m[2] * 1000), script: viewer.spent.map((s) => s.script),
-           whole: viewer.spent.map((s) => s.whole), seconds: buffer.duration }
+           whole: viewer.spent.map((s) => s.whole), seconds: buffer.duration,
+           stalled: Math.max(...drift) - Math.min(...drift) }
 }
 """
 
@@ -147,7 +154,7 @@ def main() -> None:
     print(line("script of a frame", answer["script"]))
     print(line("script of a frame with calls of the graphics library", answer["whole"]))
     frames, messages = (answer[each] / answer["seconds"] for each in ("frames", "messages"))
-    print(f"{frames:.1f} frames and {messages:.1f} messages a second")
+    print(f"{frames:.1f} frames and {messages:.1f} messages a second; the audio clock lost {answer['stalled']:.0f} ms")
     if given.json:
         given.json.write_text(json.dumps(answer))
 
