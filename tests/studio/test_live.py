@@ -3,7 +3,10 @@
 import base64
 import io
 import json
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -174,6 +177,33 @@ def test_a_flood_of_texts_is_refused(client):
 
 
 # ---- in the browser ------------------------------------------------------------------------------------------------
+
+
+def test_the_client_that_the_documents_show(avatar, tmp_path):
+    """Another process, with nothing of ours: it makes the face feel, speak and follow a sound, and sees 60 Hz of it."""
+    pytest.importorskip("websockets")
+    tone = 0.5 * np.sin(np.arange(16000) * 0.1).astype(np.float32)
+    (tmp_path / "tone.wav").write_bytes(wav_bytes(Voice(tone, 16000)))
+    client = Path(__file__).parents[2] / "tools" / "clients" / "live_client.py"
+
+    def drive(*arguments):
+        command = [sys.executable, client, "--address", address, "--json", tmp_path / "lines", *arguments]
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=60, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1])
+
+    with serving(live_app(Live(avatar, b"glTF", speaker, LoudMouth))) as served:
+        address = served.replace("http", "ws") + "/ws"
+        seen = drive("--say", "one two three four. five", "--emotion", "happy:0.6")
+        assert seen["sentences"] == ["one two three four.", "five"]
+        assert seen["errors"] == []
+        assert 0.3 < seen["widest jaw"] < 0.6
+        seen = drive("--sound", tmp_path / "tone.wav", "--seconds", "1.5")
+    assert seen["widest jaw"] > 0.4
+    lines = [json.loads(line) for line in (tmp_path / "lines").read_text().splitlines()]
+    assert len(lines) == seen["weights"] > 45, "60 a second, on a machine that may be busy"
+    assert {"idle", "voice"} >= {line["source"] for line in lines}
+    assert any("late" in line for line in lines)
 
 
 @pytest.fixture

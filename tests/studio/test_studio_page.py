@@ -15,6 +15,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from digitalme.artifacts.files import read_png, write_png
+from digitalme.audio.files import read_voice
 from digitalme.demo import demo_photo, demo_voice
 from digitalme.errors import InputError
 from digitalme.events import Event
@@ -256,6 +257,66 @@ def test_the_whole_path(page, demo_folder, tmp_path):
         again = read_png(next((tmp_path / "out").glob("*/portrait.png")))
         assert (again[:40, :40] == (255, 0, 255)).all()
         page.goto("about:blank")
+
+
+@pytest.mark.slow
+def test_a_selfie_by_camera_and_a_recorded_voice(page, workshop):
+    """Chromium's own camera and microphone, which show and sound something: both come to the maker as files."""
+    page.context.grant_permissions(["camera", "microphone"])
+    with serving(studio_app(workshop)) as address:
+        page.goto(address)
+        page.wait_for_selector("#looks input")
+        page.click("#camera")
+        until(page, "document.getElementById('camera-shown').videoWidth > 0")
+        page.click("#camera")
+        until(page, "document.getElementById('photo-shown').naturalWidth > 100")
+        assert page.is_hidden("#lens")
+        page.click("#record")
+        until(page, "/\\d:\\d\\d/.test(document.getElementById('record').textContent)")
+        page.wait_for_timeout(1200)
+        page.click("#record")
+        until(page, "!document.getElementById('voice-shown').hidden")
+        page.click("#consent-me")
+        page.click("#make")
+        until(page, "!document.getElementById('result').hidden", 60)
+        page.evaluate("viewer.drawing = false")
+        page.goto("about:blank")
+    order = workshop._maker.orders[0]
+    with Image.open(order.selfie) as selfie:
+        assert selfie.size[0] > 100
+    assert read_voice(Path(order.voice)).seconds > 0.5
+    assert "agree" in order.consent
+
+
+@pytest.mark.slow
+def test_what_is_missing_is_said_where_it_is_missing(page, workshop):
+    with serving(studio_app(workshop)) as address:
+        page.goto(address)
+        page.wait_for_selector("#looks input")
+        focused = "document.activeElement.id"
+        page.click("#make")
+        assert page.evaluate(focused) == "photo"
+        assert page.get_attribute("#photo", "aria-invalid") == "true"
+        page.set_input_files("#photo", {"name": "me.png", "mimeType": "image/png", "buffer": png()})
+        assert page.get_attribute("#photo", "aria-invalid") is None
+        page.click("#make")
+        assert page.evaluate(focused) == "consent"
+        assert "agreed" in page.inner_text("#status")
+        page.click("#language")
+        assert "同意" in page.inner_text("#status")
+        page.click("#language")
+        page.keyboard.press("Home")
+        workshop._maker.error = InputError("no face in it")
+        page.fill("#consent", "me")
+        page.keyboard.press("Enter")
+        until(page, "document.getElementById('status').textContent === 'no face in it'")
+        assert page.get_attribute("#stages li", "data-state") is not None
+        # nothing that can be pressed is without a name
+        nameless = page.evaluate(
+            "[...document.querySelectorAll('button, input, textarea, select')].filter((e) => !(e.ariaLabel"
+            " || e.textContent.trim() || e.labels?.[0]?.textContent.trim())).map((e) => e.id || e.outerHTML)"
+        )
+        assert nameless == []
 
 
 @pytest.mark.slow
