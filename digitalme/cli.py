@@ -28,6 +28,7 @@ DESCRIPTION = """From one photo and one voice clip to your own rigged avatar and
   digitalme build --prompt "a woman with long pink hair" --voice clip.wav
   digitalme build --selfie me.jpg --drive webcam.mp4
   digitalme talk me/ --voice other.wav
+  digitalme edit me/ --hair-color red --glasses round
   digitalme render me/ --performance edited.json
   digitalme export me/ --to glb vrm
 
@@ -71,6 +72,8 @@ class BuildOptions(Options):
     """Size of head sway and nods: 1 is natural, 0 keeps the head still and changes nothing else."""
     style: Annotated[str | None, arg(metavar="NAME")] = None
     """Paint skin, hair and clothes: a style 0..25, a mix such as 3:0.5,12:0.5, or the file of a painting."""
+    restore: bool = False
+    """Make the photo better first: less noise, and four times the pixels where it is small (--set restore_photo...)."""
     pipeline: str = "default"
     """A pipeline of configs/pipelines, or the path of your own TOML file."""
     until: Annotated[str | None, arg(metavar="NAME")] = None
@@ -198,6 +201,10 @@ def _build(inputs: Inputs, out: Path, options: BuildOptions, extra: dict, consen
         pipeline = "say" if pipeline == "default" else f"{pipeline}+say" if options.pipeline == "default" else pipeline
     if options.style is not None:
         pipeline += product.PAINTED
+    if options.restore:
+        if inputs.turn is not None or inputs.more_selfies:
+            raise InputError("--restore is for one photo")
+        pipeline += product.RESTORED
     look, felt = product.wished(inputs.prompt)
     if inputs.drive is not None:
         felt.pop("animate", None)
@@ -282,6 +289,55 @@ def render(
     with _how(options) as how:
         product.perform(found, performance, out, how)
     _say(str(out / "talking_head.mp4"))
+
+
+def edit(
+    built: Positional[Path],
+    words: Positional[str] = "",
+    hair: Annotated[str, arg(metavar="STYLE")] = "",
+    hair_color: Annotated[str, arg(metavar="COLOUR")] = "",
+    eyes: Annotated[str, arg(metavar="COLOUR")] = "",
+    age: Annotated[str, arg(metavar="YEARS")] = "",
+    expression: Annotated[str, arg(metavar="NAME")] = "",
+    glasses: Annotated[str, arg(metavar="KIND")] = "",
+    beard: Annotated[str, arg(metavar="KIND")] = "",
+    outfit: Annotated[str, arg(metavar="NAME")] = "",
+    look: Annotated[str | None, arg(metavar="NAME")] = None,
+    out: Annotated[Path | None, arg(metavar="PATH")] = None,
+    options: OmitArgPrefixes[Options] = Options(),
+) -> None:
+    """Change a built avatar, and hand it over again: digitalme edit me/ "red hair and round glasses", or with flags.
+
+    Args:
+        built: The folder that `build` wrote.
+        words: What is to be other, in English or Chinese: "short green hair, no glasses", "红色短发，戴圆框眼镜".
+        hair: short, bob, long, ponytail, twintails, bun, curly, afro, buzz or bald.
+        hair_color: A colour's word: auburn, black, blond, pink and others.
+        eyes: The colour of the eyes.
+        age: Years, or child, teen, young, adult, middle, old.
+        expression: What the face feels while it speaks: neutral, happy, sad, angry, surprised, afraid, disgusted.
+        glasses: none, round, square or sunglasses.
+        beard: none, stubble, moustache, goatee or full.
+        outfit: tshirt, hoodie, dress, skirt or none.
+        look: photo, studio, moe, toon or chibi. Default: as built, but studio where a photograph itself moved.
+        out: The folder to write to. Default: BUILT-edited.
+        options: How to run.
+    """
+    from digitalme import editing, product
+
+    found = product.Built.read(built)
+    flags = {
+        "hair_style": hair, "hair_color": hair_color, "eye_color": eyes, "age": age, "expression": expression,
+        "glasses": glasses, "beard": beard,
+    }  # fmt: skip
+    changes = editing.wanted(words, {name: value for name, value in flags.items() if value})
+    settings = editing.settings_of(found, changes, outfit, look)
+    out = out or built.absolute().with_name(built.absolute().name + "-edited")
+    with _how(options) as how:
+        done = product.edit(found, settings, out, how)
+    made = [name for name in done.keys if name in done.pipeline.nodes and name not in done.cached]
+    _say(f"{out}: {', '.join(f'{name} {value}' for name, value in changes.items()) or 'as told'}")
+    _say(f"made anew: {', '.join(made) or 'nothing'}")
 
 
 def export(
@@ -698,6 +754,7 @@ COMMANDS: dict[str, Any] = {
     "build": build,
     "demo": demo,
     "talk": talk,
+    "edit": edit,
     "render": render,
     "export": export,
     "nerf": nerf,

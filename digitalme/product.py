@@ -65,6 +65,8 @@ class Inputs:
 
 PROMPTED = "+prompt"
 """Laid over a pipeline, it takes the person from words."""
+RESTORED = "+restored"
+"""Laid over a pipeline, it makes the photo better first."""
 PAINTED = "+painted"
 """Laid over a pipeline, it paints what is drawn."""
 
@@ -280,6 +282,30 @@ def build(inputs: Inputs, out: Path, how: How) -> Run:
     return done
 
 
+def edit(built: Built, settings: Mapping[str, Mapping[str, Any]], out: Path, how: How) -> Run:
+    """A built avatar with other knobs, handed over whole: what the knobs do not reach comes from the store as it is."""
+    about = json.loads((built.folder / "run" / "run.json").read_text(encoding="utf-8"))
+    consent = about.get("consent", "not stated")
+    told = consent.get("sha256", "") if isinstance(consent, dict) else consent
+    with writing_to(out, {"synthetic": True, "consent": told}) as drafts:
+        pipeline = read_pipeline(built.pipeline)
+        given = {
+            name: Given(key)
+            for name, key in built.keys.items()
+            if name in pipeline.sources or built.store.about(key).get("stage") == "given"
+        }
+        how = replace(how, pipeline=built.pipeline, settings=merged(built.settings, settings, how.settings))
+        targets = [pipeline.node(name).artifact for name in _handed_over(pipeline, given)]
+        configs = pipeline.configs(how.settings)
+        done = run(pipeline, targets, store=built.store, given=given, configs=configs, on_event=how.on_event)
+        from digitalme.report import write_report
+
+        copy_outputs(done, drafts)
+        write_links(done, drafts / "run", how, consent)
+        write_report(done, drafts / "report.html", out.name)
+    return done
+
+
 def _consent(given: Mapping[str, Any], how: How, store: Store) -> Consent | None:
     """The record of who is shown; None where nobody was asked, or nobody is shown."""
     shown = _shown_by(given)
@@ -415,7 +441,7 @@ def copy_outputs(done: Run, folder: Path, only: str | None = None) -> None:
                     shutil.copyfile(path, folder / path.name)
 
 
-def write_links(done: Run, folder: Path, how: How, consent: Consent | None) -> None:
+def write_links(done: Run, folder: Path, how: How, consent: Consent | dict | str | None) -> None:
     """run/: a link to each stage's artifact, and run.json."""
     folder.mkdir()
     for link in sorted(done.folder.iterdir()):
@@ -427,7 +453,9 @@ def write_links(done: Run, folder: Path, how: How, consent: Consent | None) -> N
         "run": str(done.folder),
         "settings": how.settings,
         "keys": done.keys,
-        "consent": {**asdict(consent), "sha256": consent.digest} if consent else "not stated",
+        "consent": {**asdict(consent), "sha256": consent.digest}
+        if isinstance(consent, Consent)
+        else consent or "not stated",
     }
     (folder / "run.json").write_text(json.dumps(about, indent=1, default=str) + "\n", encoding="utf-8")
 

@@ -9,6 +9,7 @@ from importlib import util
 import numpy as np
 
 from digitalme.artifacts import Description, Draft
+from digitalme.body.changes import changes_of
 from digitalme.body.people import DRAWN_LOOKS, Person, expression_weights, person_from
 from digitalme.errors import InputError, MissingExtraError
 from digitalme.events import note
@@ -32,6 +33,8 @@ class GeneratePortraitConfig:
     """"body": the body model, painted and photographed; "networks": the GAN; "auto": body, which looks better."""
     truncation: float = 0.7
     """Networks only: how far from the mean person, 0..1; less is plainer and safer."""
+    changes: tuple[str, ...] = ()
+    """What is to be other than the words say, as hair_color=red. `digitalme edit` sets it."""
     content_check: bool = True
     """Refuse what is not made; off for private use, which is recorded."""
 
@@ -42,7 +45,8 @@ def generate_portrait(description: Description, config: GeneratePortraitConfig =
         raise InputError(f"source: expected one of {', '.join(SOURCES)}; got {config.source!r}")
     check_prompt(description.text, private=not config.content_check)
     seed = zlib.crc32(description.text.encode()) if config.seed is None else config.seed
-    person = person_from(description.attributes, seed)
+    asked = {**description.attributes, **changes_of(config.changes)}
+    person = person_from(asked, seed)
     note(attributes=person.attributes)
     # the portrait is a photograph of a calm face, whatever the look: what is drawn and what is felt come later
     sitter = replace(
@@ -53,7 +57,7 @@ def generate_portrait(description: Description, config: GeneratePortraitConfig =
     source = "body" if config.source == "auto" else config.source
     image = photographed(sitter) if source == "body" else _imagined(sitter, config)
     numbers = {k: v for k, v in asdict(person).items() if k.endswith("_color") or k in ("attributes", "shape", "seed")}
-    return Draft(image=image, said=dict(description.attributes), source=source, **numbers)
+    return Draft(image=image, said=asked, source=source, **numbers)
 
 
 def photographed(sitter: Person, size: int = 512) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,12 +11,13 @@ from digitalme.artifacts import Album, Avatar, Camera, Draft, Likeness, Portrait
 from digitalme.artifacts.avatar import AvatarMesh
 from digitalme.body.actions import settled_actions
 from digitalme.body.beard import BEARD_STYLES, beard_meshes, beard_style
+from digitalme.body.changes import changed, changes_of
 from digitalme.body.character import base_avatar
 from digitalme.body.eyes import WHITE, awake_lids, iris_share, lash_color, with_eyes
 from digitalme.body.garment import OUTFITS, dress
 from digitalme.body.glasses import glasses_mesh, glasses_of_kind
 from digitalme.body.hair_cards import HAIR_STYLES, card_meshes, card_textures
-from digitalme.body.hair_color import hair_palette
+from digitalme.body.hair_color import hair_palette, palette_of, recolored
 from digitalme.body.hair_shell import fit_shell, settle_ears, shell_meshes
 from digitalme.body.hair_traits import HairTraits, hair_traits
 from digitalme.body.identity import neutral_vertices
@@ -56,6 +58,9 @@ class GroomConfig:
     """Moe only: size of the body below the neck; 1 natural, .56 a slim bust, .40 a chibi."""
     name: str = "avatar"
     """The character's name in exported files."""
+    changes: tuple[str, ...] = ()
+    """What is to be other than the photo shows, as hair_color=red: hair_color, hair_style, eye_color, age, beard,
+    glasses. `digitalme edit` sets it."""
 
 
 def groom(
@@ -80,6 +85,10 @@ def groom(
     traits = hair_traits(portrait)
     cloth = cloth_colors(portrait)
     beard = beard_style(portrait)
+    changes = changes_of(config.changes)
+    if changes:
+        portrait, traits, likeness = changed(portrait, traits, likeness, changes)
+        beard = changes.get("beard", beard[0]), portrait.hair_color if "hair_color" in changes else beard[1]
     if draft is not None:
         portrait, traits = _described(portrait, draft), _styled(traits, draft)
         cloth = cloth | {"top": draft.cloth_color}
@@ -90,7 +99,7 @@ def groom(
     if config.look == "moe":
         avatar = _drawn(portrait, likeness, config, traits, cloth, beard)
     else:
-        avatar = _lifelike(portrait, likeness, config, traits, cloth, beard, shots[1:])
+        avatar = _lifelike(portrait, likeness, config, traits, cloth, beard, shots[1:], changes)
     about = avatar.about | {
         "hair": _floats(portrait.hair_color), "iris": _floats(portrait.iris_color), "outfit": config.outfit,
     }  # fmt: skip
@@ -116,7 +125,7 @@ def _styled(traits: HairTraits, draft: Draft) -> HairTraits:
 
 def _lifelike(
     portrait: Portrait, likeness: Likeness, config: GroomConfig, traits: HairTraits, cloth: dict[str, Rgb],
-    beard: tuple[str, Rgb], shots: tuple[tuple[Portrait, Camera], ...] = (),
+    beard: tuple[str, Rgb], shots: tuple[tuple[Portrait, Camera], ...], changes: Mapping[str, str],
 ) -> Avatar:  # fmt: skip
     model = load_body()
     avatar = base_avatar(
@@ -130,17 +139,22 @@ def _lifelike(
         shell = fit_shell(portrait, likeness.camera, scalp, shots)
         vertices, shell = settle_ears(vertices, shell, portrait, likeness.camera, model)
         hair, textures = shell_meshes(shell), {"hair": shell.texture}
+        if "hair_color" in changes:
+            textures["hair"] = recolored(shell.texture, palette_of(portrait.hair_color))
     else:
-        hair, textures = card_meshes(scalp, style), card_textures(style, hair_palette(portrait))
+        palette = palette_of(portrait.hair_color) if "hair_color" in changes else hair_palette(portrait)
+        hair, textures = card_meshes(scalp, style), card_textures(style, palette)
     if portrait.traits.get("glasses", 0.0) > 0.5:
         hair += _own_glasses(portrait, likeness, vertices, traits.glasses)
     avatar = reshape(avatar, vertices, settled_actions(vertices, model))
     lash = lash_color(portrait.brow_color)
     avatar = with_eyes(avatar, portrait.iris_color, eye_white(portrait) or WHITE, lash)
-    avatar = _own_eyes(avatar, portrait)
+    if "eye_color" not in changes:
+        avatar = _own_eyes(avatar, portrait)
     avatar = with_own_teeth(with_mouth(avatar, enamel(portrait) or ENAMEL), portrait, likeness)
     # stubble that the photo shows is in the skin's picture already
-    style_grown = "none" if beard[0] == "stubble" and config.beard == "auto" else beard[0]
+    painted_on = beard[0] == "stubble" and config.beard == "auto" and "beard" not in changes
+    style_grown = "none" if painted_on else beard[0]
     grown, painted = beard_meshes(avatar.mesh("head"), vertices, style_grown, beard[1])
     hair, textures = hair + grown, textures | painted
     avatar = dress(avatar, vertices, config.outfit, cloth)

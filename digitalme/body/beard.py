@@ -273,6 +273,7 @@ def _paint_cards(color: Rgb, seed: int, width: int = 256, height: int = 128) -> 
     """Four cards side by side, each seven hairs that thin out to their tips, in shades of the colour."""
     rng = np.random.default_rng(seed)
     shade, body, shine = palette_of(color)
+    shade = shade + (body - shade) * 0.6 * smoothstep(0.45, 0.8, float(np.mean(color)))  # white hair has no dark roots
     picture = np.broadcast_to(body, (height, width, 3)).copy()
     alpha = np.zeros((height, width), np.float32)
     rows = (np.arange(height) + 0.5) / height

@@ -29,6 +29,18 @@ def palette_of(color: tuple[float, float, float] | np.ndarray) -> Float[np.ndarr
     )
 
 
+def recolored(texture: UInt8[np.ndarray, "h w c"], palette: Float[np.ndarray, "3 3"]) -> UInt8[np.ndarray, "h w c"]:
+    """A hair texture in the colours of a palette: its darkest strands in the shade's, its brightest in the shine's."""
+    light = texture[..., :3].astype(np.float32).mean(2)
+    seen = light[texture[..., 3] > 128] if texture.shape[2] == 4 else light.ravel()
+    low, high = np.percentile(seen, (4, 96)) if len(seen) else (0.0, 255.0)
+    t = np.clip((light - low) / max(float(high - low), 1.0), 0, 1)[..., None]
+    shade, body, shine = palette.astype(np.float32)
+    color = np.where(t < 0.5, shade + (body - shade) * t * 2, body + (shine - body) * (t * 2 - 1))
+    picture = np.round(np.clip(color, 0, 1) * 255).astype(np.uint8)
+    return picture if texture.shape[2] == 3 else np.dstack([picture, texture[..., 3]])
+
+
 def strands(
     width: int, height: int, palette: Float[np.ndarray, "3 3"], seed: int = 0, wave: float = 2.0, contrast: float = 0.9
 ) -> tuple[Float[np.ndarray, "h w 3"], Float[np.ndarray, "h w"]]:

@@ -67,10 +67,10 @@ _SKEWED = ("trans-out", "angle-out", "laugh-lines-out", "dimples-out", "angles-u
 """Shapes that make a face lopsided, or that are expression more than identity."""
 _FEATURES: dict[str, dict[str, float]] = {  # what a pleasant face has beyond the model's mean woman and man
     "woman": {
-        "chin-width-incr": -0.30, "chin-bones-incr": -0.35, "chin-prominent-incr": -0.1, "head-fat-incr": -0.1,
-        "l-eye-scale-incr": 0.35, "l-eye-height2-incr": 0.25, "eyebrows-trans-up": 0.15, "eyebrows-angle-up": 0.15,
-        "nose-scale-horiz-incr": -0.25, "nose-scale-vert-incr": -0.1, "nose-point-up": 0.15,
-        "mouth-upperlip-volume-incr": 0.30, "mouth-lowerlip-volume-incr": 0.25, "mouth-upperlip-height-incr": 0.2,
+        "chin-width-incr": -0.45, "chin-bones-incr": -0.50, "chin-prominent-incr": -0.15, "head-fat-incr": -0.1,
+        "l-eye-scale-incr": 0.45, "l-eye-height2-incr": 0.30, "eyebrows-trans-up": 0.15, "eyebrows-angle-up": 0.15,
+        "nose-scale-horiz-incr": -0.35, "nose-scale-vert-incr": -0.15, "nose-point-up": 0.2,
+        "mouth-upperlip-volume-incr": 0.40, "mouth-lowerlip-volume-incr": 0.35, "mouth-upperlip-height-incr": 0.2,
         "forehead-trans-forward": 0.1, "l-cheek-bones-incr": 0.1,
     },
     "man": {
@@ -225,6 +225,11 @@ def _drawn_attributes(asked: Mapping[str, str], rng: np.random.Generator) -> dic
     return chosen
 
 
+def years_of(age: str) -> tuple[float, float]:
+    """Coefficients of the model's younger and older directions for an age."""
+    return _YEARS[age]
+
+
 @lru_cache(maxsize=1)
 def _face_shapes() -> tuple[str, ...]:
     names = (name for name in load_body().names("local") if name.startswith(_FACE_PREFIXES))
@@ -262,6 +267,6 @@ def _cloth(rng: np.random.Generator) -> Rgb:
 def _lips(person: Person, rng: np.random.Generator) -> Rgb:
     """The skin, redder; painted a little on some women."""
     painted = person.attributes["gender"] == "woman" and person.attributes["age"] not in ("child", "old")
-    share = rng.uniform(0, 0.45) * painted
+    share = rng.uniform(0.2, 0.65) * painted
     bare = np.array(person.skin_color) * np.array([0.90, 0.66, 0.66])
     return _rounded(bare * (1 - share) + np.array([0.70, 0.24, 0.28]) * share)

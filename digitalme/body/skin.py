@@ -24,7 +24,7 @@ MAP_SIZE = 1024
 """Smooth maps are made no larger than this, and enlarged; strokes and pores are made at the texture's own size."""
 RELIEF_SLOPE = 12.0
 """As in digitalme.rendering.bake: slope of the normal map per step of relief from one texel of 2048 to the next."""
-LINES = {"child": 0.0, "teen": 0.0, "young": 0.05, "adult": 0.16, "middle": 0.5, "old": 1.0}
+LINES = {"child": 0.0, "teen": 0.0, "young": 0.0, "adult": 0.15, "middle": 0.7, "old": 1.1}
 """How deep the lines of each age are."""
 _TROUGHS = ((31, 228, 229, 230, 231, 232), (261, 448, 449, 450, 451, 452))
 _FOLDS = ((129, 203, 206, 216), (358, 423, 426, 436))
@@ -260,11 +260,12 @@ def paint_skin(person: Person, size: int = 2048) -> Skin:
     flush = rng.uniform(0.5, 1.2) * face.ruddy
     color *= 1 - flush[..., None] * np.array([0.00, 0.11, 0.09], np.float32)
     color *= 1 + (0.5 * mottle * 0.03)[..., None] * np.array([0.4, -0.6, -0.6], np.float32)
-    tired = {"old": 1.0, "middle": 0.7}.get(person.attributes["age"], 0.4) * rng.uniform(0.7, 1.2)
+    tired = {"old": 1.3, "middle": 1.0}.get(person.attributes["age"], 0.4) * rng.uniform(0.7, 1.2)
     color *= 1 - (face.hollow * tired)[..., None] * np.array([0.10, 0.15, 0.10], np.float32)
-    color *= 1 - (0.10 * face.lids)[..., None] * np.array([0.6, 1.0, 1.0], np.float32)
+    made_up = person.attributes["gender"] == "woman" and person.attributes["age"] != "child"
+    color *= 1 - ((0.26 if made_up else 0.10) * face.lids)[..., None] * np.array([0.6, 1.0, 1.0], np.float32)
     old = LINES[person.attributes["age"]] * rng.uniform(0.8, 1.15)
-    color *= 1 - (0.16 * old * face.lines)[..., None] * np.array([0.8, 1.0, 1.0], np.float32)
+    color *= 1 - (0.24 * old * face.lines)[..., None] * np.array([0.8, 1.0, 1.0], np.float32)
 
     spots = _spots(face, rng, light, person.attributes["age"])
     color *= 1 - spots[..., None] * np.array([0.35, 0.50, 0.60], np.float32)
@@ -291,7 +292,7 @@ def paint_skin(person: Person, size: int = 2048) -> Skin:
     variant = int(rng.integers(4))
     brows = _hairs("brows", size, variant)
     brow_tone = np.array(person.brow_color, np.float32)
-    thick = rng.uniform(0.75, 1.0)
+    thick = rng.uniform(0.75, 1.0) * (0.8 if made_up else 1.0)
     color += (brow_tone - color) * (thick * brows)[..., None]
     relief = relief + 0.012 * brows
     if kind != "none":
@@ -301,6 +302,32 @@ def paint_skin(person: Person, size: int = 2048) -> Skin:
         relief = relief + 0.02 * strands
     albedo = np.round(np.clip(color, 0, 1) * 255).astype(np.uint8)
     return Skin(albedo, _normals(relief - 0.055 * old * _sized(face.lines, size)))
+
+
+def with_age(
+    albedo: UInt8[np.ndarray, "t t 3"], normals: UInt8[np.ndarray, "t t 3"], age: str
+) -> tuple[UInt8[np.ndarray, "t t 3"], UInt8[np.ndarray, "t t 3"]]:
+    """A head's textures as they are at another age: deeper lines and hollows, or for the young evened out."""
+    size = len(albedo)
+    face = face_maps(min(size, MAP_SIZE))
+    deep = LINES[age]
+    color = albedo.astype(np.float32)
+    if deep < LINES["adult"]:
+        even = cv2.bilateralFilter(albedo, 9, 22, 9).astype(np.float32)
+        share = (1 - np.clip(_sized(face.lids + face.lips, size), 0, 1))[..., None]
+        color += 0.75 * share * (even - color)
+        flat = np.array([128, 128, 255], np.float32)
+        return _whole(color), _whole(flat + 0.6 * (normals - flat))
+    color *= 1 - (0.24 * deep * _sized(face.lines, size))[..., None] * np.array([0.8, 1.0, 1.0], np.float32)
+    color *= 1 - (deep * _sized(face.hollow, size))[..., None] * np.array([0.10, 0.15, 0.10], np.float32)
+    lines = _normals(-0.055 * deep * _sized(face.lines, size)).astype(np.float32) - 128
+    both = normals.astype(np.float32)
+    both[..., :2] += lines[..., :2]
+    return _whole(color), _whole(both)
+
+
+def _whole(picture: Float32[np.ndarray, "t t 3"]) -> UInt8[np.ndarray, "t t 3"]:
+    return np.round(np.clip(picture, 0, 255)).astype(np.uint8)
 
 
 def _sized(field: Map, size: int) -> Map:
