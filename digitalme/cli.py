@@ -645,6 +645,18 @@ def consent(
     _say(f"{out}  signed under {record['public_key'][:16]}...")
 
 
+def block(photo: Positional[Path], name: Positional[str]) -> None:
+    """Put a person on your block list: no build makes that face from then on.
+
+    Args:
+        photo: A photo of the person. Only 128 numbers that describe the face are kept.
+        name: What the list calls the person; a second photo under the same name is added.
+    """
+    from digitalme import product
+
+    _say(f"{product.block(photo, name)}  (remove the file to take them off)")
+
+
 def verify(file: Positional[Path]) -> None:
     """Tell what is true of a file: its signature, its watermark. Exit code 1 where it was tampered with.
 
@@ -771,6 +783,7 @@ COMMANDS: dict[str, Any] = {
     "serve": serve,
     "verify": verify,
     "consent": consent,
+    "block": block,
     "forget": forget,
 }
 

@@ -129,7 +129,10 @@ def _converted(value: Any, wanted: Any) -> Any:
     if wanted in (int, float) and isinstance(value, str | int | float) and not isinstance(value, bool):
         if wanted is int and isinstance(value, float):
             raise ValueError
-        number = wanted(value)
+        try:
+            number = wanted(value)
+        except OverflowError:  # an int beyond the floats
+            raise ValueError from None
         if not math.isfinite(number):
             raise ValueError
         return number

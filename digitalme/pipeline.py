@@ -229,13 +229,15 @@ def read_pipeline(name: str) -> Pipeline:
         if not isinstance(entry, str | dict):
             raise InputError(f"{path}: stages.{artifact}: expected a stage's name or a table with it, got {entry!r}")
         entry = {"stage": entry} if isinstance(entry, str) else dict(entry)
+        if not all(isinstance(value, str) for value in entry.values()):
+            raise InputError(f"{path}: stages.{artifact}: expected names, got {entry!r}")
         stages[artifact] = _stage_function(entry.pop("stage", ""), path)
         renames[artifact] = entry
     sources = {}
     for source, kind in about.get("sources", {}).items():
         if kind not in artifacts.__all__:
             raise InputError(
-                f"{path}: source '{source}' is of unknown type '{kind}'{suggestion(kind, artifacts.__all__)}"
+                f"{path}: source '{source}' is of unknown type '{kind}'{suggestion(str(kind), artifacts.__all__)}"
             )
         sources[source] = getattr(artifacts, kind)
     graph = Pipeline.of(stages, sources, renames, about.get("knobs", {}), about.get("outputs", ()))

@@ -24,7 +24,8 @@ from digitalme.paths import config as config_path
 from digitalme.pipeline import Pipeline, read_pipeline
 from digitalme.run import Given, Run, run
 from digitalme.store import Store, open_store, read_from, was_opened_here
-from digitalme.trust.consent import CONSENT_BYTES, Consent, consent_for
+from digitalme.trust.consent import CONSENT_BYTES, Consent, consent_for, data_folder
+from digitalme.trust.content import NOT_CHECKED, ContentError, block_list, blocked, write_descriptor
 
 if TYPE_CHECKING:
     from digitalme.artifacts import Performance
@@ -260,11 +261,11 @@ def build(inputs: Inputs, out: Path, how: How) -> Run:
             how = replace(how, settings=merged({"export": {"consent": consent.digest}}, how.settings))
         configs = pipeline.configs(how.settings)
         about |= {"consent": consent.digest if consent else "not stated" if _shown_by(given) else "nobody's likeness"}
-        if any(getattr(config, "content_check", True) is False for config in configs.values()):
-            about["content_check"] = "off, for private use"
         given |= _replaced(pipeline, store, given, configs, how)
         wanted = [how.until] if how.until else _handed_over(pipeline, given)
         targets = [pipeline.node(name).artifact for name in wanted]
+        if (listed := block_list()) is not None:
+            about["block_list"] = _refuse_blocked(pipeline, targets, store, given, configs, how, listed)
         done = run(
             pipeline,
             targets,
@@ -276,6 +277,8 @@ def build(inputs: Inputs, out: Path, how: How) -> Run:
         )
         from digitalme.report import write_report
 
+        if checked := _content_check(done, configs):
+            about["content_check"] = checked
         copy_outputs(done, drafts)
         write_links(done, drafts / "run", how, consent)
         write_report(done, drafts / "report.html", inputs.selfie.stem if inputs.selfie else out.name)
@@ -287,7 +290,8 @@ def edit(built: Built, settings: Mapping[str, Mapping[str, Any]], out: Path, how
     about = json.loads((built.folder / "run" / "run.json").read_text(encoding="utf-8"))
     consent = about.get("consent", "not stated")
     told = consent.get("sha256", "") if isinstance(consent, dict) else consent
-    with writing_to(out, {"synthetic": True, "consent": told}) as drafts:
+    stated: dict[str, Any] = {"synthetic": True, "consent": told}
+    with writing_to(out, stated) as drafts:
         pipeline = read_pipeline(built.pipeline)
         given = {
             name: Given(key)
@@ -297,13 +301,72 @@ def edit(built: Built, settings: Mapping[str, Mapping[str, Any]], out: Path, how
         how = replace(how, pipeline=built.pipeline, settings=merged(built.settings, settings, how.settings))
         targets = [pipeline.node(name).artifact for name in _handed_over(pipeline, given)]
         configs = pipeline.configs(how.settings)
+        if (listed := block_list()) is not None:
+            stated["block_list"] = _refuse_blocked(pipeline, targets, built.store, given, configs, how, listed)
         done = run(pipeline, targets, store=built.store, given=given, configs=configs, on_event=how.on_event)
         from digitalme.report import write_report
 
+        if checked := _content_check(done, configs):
+            stated["content_check"] = checked
         copy_outputs(done, drafts)
         write_links(done, drafts / "run", how, consent)
         write_report(done, drafts / "report.html", out.name)
     return done
+
+
+def _content_check(done: Run, configs: Mapping[str, Any]) -> str:
+    """What is stated of the check of words and pictures: that it was off, or could not be made; "" where nothing was
+    generated."""
+    if any(getattr(configs.get(name), "content_check", True) is False for name in done.keys):
+        return "off, for private use"
+    told = [str(done.store.about(key).get("notes", {}).get("content_check", "")) for key in done.keys.values()]
+    return next((each for each in told if each.startswith(NOT_CHECKED)), next(filter(None, told), ""))
+
+
+def block(photo: Path, name: str) -> Path:
+    """Put a photo's face on the user's block list: no build makes that person from then on. The list's file."""
+    from digitalme.imaging.photo_files import decode_photo
+    from digitalme.imaging.portraits import EncodePhotoConfig, portrait_of
+    from digitalme.metrics.likeness import face_descriptor
+
+    decoded = decode_photo(read_source(photo, "photo", LARGEST_PHOTO), photo.name)
+    portrait = portrait_of(decoded.image, decoded.focal_px, photo.name, EncodePhotoConfig())
+    path = (block_list() or data_folder() / "blocked") / f"{folder_name(name)}.json"
+    write_descriptor(path, face_descriptor(portrait.image, portrait.landmarks))
+    return path
+
+
+def _refuse_blocked(
+    pipeline: Pipeline, targets: list[str], store: Store, given: Mapping[str, Any], configs: Mapping[str, Any],
+    how: How, listed: Path,
+) -> str:  # fmt: skip
+    """Make the portraits first, and raise ContentError where a block list knows one; nothing of it is kept then.
+
+    It is asked at every build, not in a stage: what a store has of somebody does not outlive their being listed. What
+    is said of it in the build's record.
+    """
+    from digitalme.artifacts import Portrait
+    from digitalme.forget import forget
+    from digitalme.metrics.likeness import face_descriptor
+
+    known = {**pipeline.sources, **{name: pipeline.type_of(name) for name in pipeline.nodes}}
+    faces = [
+        name for name, kind in known.items()
+        if kind is Portrait and any(name == target or pipeline.depends(target, name) for target in targets)
+    ]  # fmt: skip
+    done = run(
+        pipeline, faces, store=store, given=given, configs=configs, redo_from=how.redo_from, on_event=how.on_event
+    )
+    for name in faces:
+        portrait = done.load(name)
+        who = blocked(face_descriptor(portrait.image, portrait.landmarks), listed)
+        if who is not None:
+            forget(store, done.keys.values())
+            raise ContentError(
+                f"refused: this face is on the block list {listed} ({who}), of people who are not to be made."
+                " Nothing of it was kept"
+            )
+    return "asked" if faces else "no face to ask for"
 
 
 def _consent(given: Mapping[str, Any], how: How, store: Store) -> Consent | None:

@@ -16,7 +16,7 @@ from digitalme.events import note
 from digitalme.models.condition import PLAIN_VIEW, condition_of
 from digitalme.paths import asset
 from digitalme.rendering.people import View, picture_of
-from digitalme.trust.content import check_prompt
+from digitalme.trust.content import check_image, check_prompt
 
 SOURCES = ("auto", "body", "networks")
 HINT = 'the generating networks need torch and diffusers: pip install "digitalme[generate]"; without: source = "body"'
@@ -55,7 +55,11 @@ def generate_portrait(description: Description, config: GeneratePortraitConfig =
         expression=expression_weights("neutral"),
     )
     source = "body" if config.source == "auto" else config.source
-    image = photographed(sitter) if source == "body" else _imagined(sitter, config)
+    if source == "body":  # a head by our own hand: there is nothing that a classifier could find
+        image = photographed(sitter)
+    else:
+        image = _imagined(sitter, config)
+        check_image(image, "the draft", private=not config.content_check)
     numbers = {k: v for k, v in asdict(person).items() if k.endswith("_color") or k in ("attributes", "shape", "seed")}
     return Draft(image=image, said=asked, source=source, **numbers)
 

