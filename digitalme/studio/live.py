@@ -15,6 +15,8 @@ import time
 import wave
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from importlib.util import find_spec
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -44,7 +46,21 @@ class Mouth(Protocol):
 def new_mouth() -> Mouth:
     from digitalme.audio.stream import LiveMouth
 
+    one_thread()
     return LiveMouth(LOOK_AHEAD)  # type: ignore[return-value]
+
+
+@cache
+def one_thread() -> None:
+    """Let numpy multiply in one thread from now on, in this process.
+
+    A step of the network takes 1 ms. Dealt out to two threads it takes 60 on a machine where other work keeps both
+    cores: each product waits for the thread that does not get its turn.
+    """
+    if find_spec("threadpoolctl"):  # else as OPENBLAS_NUM_THREADS says
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(1, "blas")
 
 
 Speaker = Callable[[str, str], tuple[Voice, Performance]]

@@ -179,6 +179,12 @@ def test_a_flood_of_texts_is_refused(client):
 # ---- in the browser ------------------------------------------------------------------------------------------------
 
 
+def test_the_network_runs_in_one_thread():
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    new_mouth()
+    assert {pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"} == {1}
+
+
 def test_the_client_that_the_documents_show(avatar, tmp_path):
     """Another process, with nothing of ours: it makes the face feel, speak and follow a sound, and sees 60 Hz of it."""
     pytest.importorskip("websockets")
