@@ -18,6 +18,7 @@ from digitalme.artifacts.portrait import Portrait
 from digitalme.body.character import JOINT_NAMES, vertex_normals
 from digitalme.body.garment import keep_faces
 from digitalme.body.hair_color import hair_palette, strands
+from digitalme.body.hair_traits import hair_traits
 from digitalme.body.landmarks import OVAL
 from digitalme.body.model import BodyModel
 from digitalme.body.scalp import Scalp, ear_vertices, hairline
@@ -34,6 +35,10 @@ _EDGE, _SOFT = 0.012, 0.008
 _SKULL_ROWS = 224
 _PIPE_STEP = 0.008
 _AZIMUTHS = 96
+_CURLED = 0.45
+"""Coherence of the strands below which their pattern has no direction: see `digitalme.body.hair_traits`."""
+_SHORT_DROP = 0.125
+"""Hair whose pipe is shorter than this, metres, ends above the jaw: it lies on the nape and fades into the skin."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,21 @@ class _View:
     def of(cls, camera: Camera) -> _View:
         rotation = np.asarray(camera.camera_from_world)[:, :3]
         return cls(-rotation[2], rotation[0], -rotation[1])
+
+
+def _draped(scalp: Scalp, thickness: Float[np.ndarray, "p a"]) -> Float[np.ndarray, "p a"]:
+    """Long hair does not follow the back of the head inward: from where that is widest it falls straight."""
+    azimuth, polar = scalp.grid()
+    offset = scalp.surface(azimuth, polar, thickness) - scalp.center
+    away = np.hypot(offset[..., 0], offset[..., 2])
+    missing = 0.99 * np.maximum.accumulate(away, 0) - away
+    level = np.linalg.norm(scalp.directions(azimuth, polar)[..., [0, 2]], axis=-1)
+    side = np.abs((azimuth + np.pi) % (2 * np.pi) - np.pi)
+    behind = smoothstep(np.radians(65), np.radians(110), side)
+    more = np.clip(missing, 0, 0.06) / np.maximum(level, 0.3) * behind
+    more[polar > _EQUATOR + 0.1] = 0
+    wide = cv2.GaussianBlur(np.concatenate([more] * 3, 1).astype(np.float32), (0, 0), 1.5)
+    return thickness + wide[:, more.shape[1] : 2 * more.shape[1]]
 
 
 def silhouette_reach(hair: np.ndarray, scalp: Scalp, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
@@ -236,11 +256,16 @@ def fit_pipe(
     left = smoothstep(-0.3, 0.3, np.sin(turn))
     aside = sides[0] * (1 - left) + sides[1] * left
     sure = seen[0] * (1 - left) + seen[1] * left
-    behind = at_joint[len(at_joint) // 2] + (skin - at_joint[len(at_joint) // 2] + 0.02) * smoothstep(0.0, 0.14, fallen)
+    back = at_joint[len(at_joint) // 2]  # long hair hangs down from the back of the head and covers the neck
+    behind = back + np.maximum(skin + 0.02 - back, -0.025) * smoothstep(0.0, 0.16, fallen)
     deep = np.where(np.cos(turn) > 0, 0.065, np.maximum(behind, 0.03))
     oval = 1 / np.sqrt((np.sin(turn) / np.maximum(aside, 0.03)) ** 2 + (np.cos(turn) / deep) ** 2)
     wall = np.maximum(wall, oval * np.clip(sure, 0, 1))
-    wall = at_joint + (wall - at_joint) * smoothstep(0.0, 0.035, fallen)
+    if drop < _SHORT_DROP:
+        wall = skin + np.maximum((wall - skin) * (1 - 0.8 * smoothstep(0.2, 0.9, fallen / drop)), 0.0025)
+    # where it goes in it goes in slowly, or the skull's part stands over it like a mushroom's cap
+    eased = np.minimum(fallen / (0.035 + 2.2 * np.clip(at_joint - wall, 0, 0.03)), 1)
+    wall = at_joint + (wall - at_joint) * smoothstep(0.0, 1.0, eased)
     wide = cv2.GaussianBlur(np.concatenate([wall] * 3, 1).astype(np.float32), (0, 0), 1.2)
     wall[1:] = wide[1:, turns : 2 * turns]
     low = y < scalp.center[1] - 0.12
@@ -348,8 +373,9 @@ def paint_shell(
     # fine structure: the photo's where it can be mirrored, drawn strands elsewhere
     trust = blur(mirrored_known, 4)[..., None]
     trust = trust * smoothstep(30, 60, np.degrees(polar))[..., None]  # a fold at the crown would show as a star
-    # folded over and over, the strip would show its pattern at the back
-    trust = trust * (1 - 0.85 * smoothstep(85, 125, np.degrees(np.abs(side))))[..., None]
+    # folded over and over, the strip would show its pattern at the back; strands that run alike show it sooner
+    first, last = (85, 125) if hair_traits(portrait).coherence < _CURLED else (48, 72)
+    trust = trust * (1 - (0.85 if last > 100 else 1.0) * smoothstep(first, last, np.degrees(np.abs(side))))[..., None]
     fine = (mirrored - blur(mirrored, 18)) * trust + 0.6 * (drawn - blur(drawn, 18)) * (1 - 0.7 * trust)
     weight = known * (there.max() > 0)
     near = blur(photo * weight[..., None], 45) / (blur(weight, 45)[..., None] + 1e-3)
@@ -365,7 +391,8 @@ def paint_shell(
     ragged = np.clip(noise, -2, 2) * 0.0025
     above_bottom = points[..., 1] - bottom + ragged
     nape = (hairline(side) - polar) * scalp.radius.mean() + ragged
-    behind = smoothstep(-0.003, 0.009, np.maximum(above_bottom - 0.004, nape))
+    fade = 0.022 if shell.drop < _SHORT_DROP else 0.009
+    behind = smoothstep(-0.003, fade, np.maximum(above_bottom - 0.004, nape))
     front = smoothstep(0.25, 0.75, look_up(open_, points) + 0.04 * noise) * smoothstep(-0.012, 0.004, above_bottom)
     use_photo = smoothstep(98, 82, beta)
     alpha = front * use_photo + behind * (1 - use_photo)
@@ -434,6 +461,8 @@ def fit_shell(
         shots = [(hair, camera), *((hair_outside_face(each), seen_by) for each, seen_by in others)]
         thickness = joint_thickness(scalp, shots, thickness)
     drop = float(np.clip(scalp.center[1] + 0.05 - lowest.min(), 0.10, 0.40))
+    if drop > _SHORT_DROP:
+        thickness = _draped(scalp, thickness)
     pipe = fit_pipe(scalp, thickness, hair, camera, drop)
     bare = HairShell(scalp, thickness, pipe, drop, np.zeros((1, 1, 4), np.uint8))
     return replace(bare, texture=paint_shell(portrait, camera, bare, lowest))

@@ -33,6 +33,9 @@ def drawn_hair(color) -> Float[np.ndarray, "3"]:
     """Hair as paint: lifted, so that shade and shine can be told from black; darker hair stays the darker one."""
     body = adjust(color, 1.10)
     value = float(body.max())
+    if value < 0.35:  # nearly black hair has hardly a hue of its own: lifted, the photo's noise would turn it purple
+        body[2] = min(body[2], max(body[1], 0.92 * body[0]))
+        body[0] = min(body[0], 1.5 * body[1])
     return np.clip(body * (0.22 + 0.86 * value) / max(value, 0.02), 0, 1)
 
 

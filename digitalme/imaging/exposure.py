@@ -26,11 +26,13 @@ MOST_GAIN, UNSURE_GAIN = 2.4, 1.5
 so that the skin may well be dark, and whites that lids shade would call it dim."""
 FAIR = 0.8
 """Whites over skin below this: fair skin."""
+DIM_PICTURE = 0.30
+"""Linear luminance of the brightest fiftieth of a picture that is dim as a whole."""
 LEAST_GAIN = 1.15
 """Nearly well exposed is left alone."""
-HUES, CHROMA = (30.0, 72.0), 36.0
+HUES, CHROMA = (30.0, 72.0), 33.0
 """Lab hue of skin in degrees and its greatest chroma: what lies outside was put there by the light."""
-COLOR_TAKEN = 0.7
+COLOR_TAKEN = 0.8
 """How much of a colour cast is taken out."""
 
 
@@ -59,17 +61,23 @@ def light_gains(portrait: Portrait) -> Float32[np.ndarray, "3"]:
     if seed.sum() < 200:
         return np.ones(3, np.float32)
     skin = np.median(srgb_to_linear(portrait.image[seed].astype(np.float64) / 255), 0)
-    gains = _missing_light(float(skin @ LUMINANCE), _whites(portrait, face)) * _uncast(skin)
+    gains = _missing_light(float(skin @ LUMINANCE), _whites(portrait, face), _brightest(portrait)) * _uncast(skin)
     return gains.astype(np.float32)
 
 
-def _missing_light(skin: float, white: float | None) -> float:
+def _missing_light(skin: float, white: float | None, brightest: float) -> float:
     """The factor that both skin and whites ask for; 1 where the whites tell nothing."""
     if white is None:
         return 1.0
     gain = min(LIT_SKIN / max(skin, 1e-3), LIT_WHITE / max(white, 1e-3))
-    most = MOST_GAIN if white < FAIR * skin else UNSURE_GAIN
+    most = MOST_GAIN if white < FAIR * skin or brightest < DIM_PICTURE else UNSURE_GAIN
     return min(gain, most) if gain > LEAST_GAIN else 1.0
+
+
+def _brightest(portrait: Portrait) -> float:
+    """Linear luminance that a fiftieth of the picture exceeds."""
+    small = cv2.resize(portrait.image, (64, 64), interpolation=cv2.INTER_AREA)
+    return float(np.percentile(srgb_to_linear(small.astype(np.float64) / 255) @ LUMINANCE, 98))
 
 
 def _whites(portrait: Portrait, face: FaceFrame) -> float | None:

@@ -71,3 +71,20 @@ def test_an_ear_that_hair_hides_on_one_side_is_hidden_on_both(long_haired):
     one_sided = replace(portrait, hair=portrait.hair * half, skin=portrait.skin * half)
     _, whole = settle_ears(vertices, shell, one_sided, likeness.camera, model)
     np.testing.assert_array_equal(whole.texture, shell.texture)
+
+
+def test_long_hair_falls_straight_behind_and_short_hair_lies_on_the_nape(long_haired):
+    """Behind, long hair goes in by less than 3 cm down to the neck; short hair ends close to the skin."""
+    shell = long_haired[2]
+    v = np.linspace(0.5, 1.4, 40) * shell.skull_share
+    behind = shell.points(np.full(40, np.pi), v) - shell.scalp.center
+    away = np.hypot(behind[:, 0], behind[:, 2])
+    assert (np.maximum.accumulate(away) - away).max() < 0.03
+    short, cropped = synthetic_person({"gender+": 0.5}, style="buzz")
+    model = load_body()
+    scalp = build_scalp(settle_mouth(model.vertices(cropped.shape), model), model)
+    nape = fit_shell(short, cropped.camera, scalp)
+    assert nape.drop < 0.125
+    end = nape.points(np.full(1, np.pi), np.full(1, 0.97))
+    near = np.linalg.norm(scalp.skin_points - end, axis=1).min()  # their own distances are some 5 mm
+    assert near < 0.008
