@@ -12,11 +12,12 @@ import os
 import re
 import secrets
 import shutil
+import sqlite3
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, no_type_check
@@ -205,6 +206,7 @@ class Service:
         self.seconds: dict[str, float] = defaultdict(float)
         self.uploaded = 0
         self._asked: dict[str, list[float]] = defaultdict(list)
+        self._coming: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._ended = threading.Event()
 
@@ -216,7 +218,8 @@ class Service:
 
     def _keep(self) -> None:
         while not self._ended.is_set():
-            self.crew.keep()
+            with suppress(sqlite3.Error):  # a full disk, a lock that was held too long: the next time, then
+                self.crew.keep()
             self._ended.wait(0.5)
 
     def stop(self) -> None:
@@ -232,6 +235,31 @@ class Service:
                 return False
             recent.append(now)
             return True
+
+    @contextmanager
+    def place(self, owner: str) -> Iterator[Callable[[Order, str, str], None] | None]:
+        """One of an owner's places in the queue, kept while an upload is looked at: what fills it (order, name, id).
+
+        None where there is no place. Uploads that come at the same time count, too: else a hundred at once would all
+        find the last place free.
+        """
+        with self._lock:
+            counts = self.queue.counts(owner)
+            coming = counts["waiting"] + counts["running"] + self._coming[owner] < self.config.waiting
+            self._coming[owner] += coming
+
+        def fill(order: Order, name: str, id: str) -> None:
+            nonlocal coming
+            with self._lock:
+                self.queue.add(order, owner, name, id)
+                self._coming[owner] -= 1
+                coming = False
+
+        try:
+            yield fill if coming else None
+        finally:
+            with self._lock:
+                self._coming[owner] -= coming
 
     def home(self, owner: str) -> Path:
         """The folder of a user, named by a digest: a name leads nowhere."""
@@ -363,9 +391,13 @@ def application(config: ServeConfig) -> FastAPI:
         looks = sorted(path.stem for path in config_path("looks").glob("*.toml"))
         if look not in looks:
             raise InputError(f"no look {look!r}; there are: {', '.join(looks)}")
-        counts = service.queue.counts(who)
-        if counts["waiting"] + counts["running"] >= config.waiting:
-            raise HTTPException(429, f"{config.waiting} jobs of yours wait already", {"Retry-After": "60"})
+        with service.place(who) as fill:
+            if fill is None:
+                raise HTTPException(429, f"{config.waiting} jobs of yours wait already", {"Retry-After": "60"})
+            return Created(id=take(fill, who, selfie, consent, voice, say, look, name))
+
+    @no_type_check
+    def take(fill, who, selfie, consent, voice, say, look, name) -> str:
         id = secrets.token_hex(8)
         folder = service.job_folder(who, id)
         folder.mkdir(mode=0o700, parents=True)
@@ -383,11 +415,11 @@ def application(config: ServeConfig) -> FastAPI:
                 consent=consent.strip(), store=str(service.home(who) / "store"),
             )  # fmt: skip
             service.uploaded += sum(path.stat().st_size for path in folder.iterdir())
-            service.queue.add(order, who, name, id)
+            fill(order, name, id)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        return Created(id=id)
+        return id
 
     @app.get("/v1/jobs")
     def listing(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import socket
+import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -215,6 +216,33 @@ def test_a_hundred_clients_at_once(client):
     }  # fmt: skip
     jobs = client.get("/v1/jobs?limit=200", headers=BEN).json()["jobs"]
     assert len({job["id"] for job in jobs}) == 50
+
+
+def test_uploads_at_once_do_not_pass_the_limit(tmp_path):
+    client = client_of(tmp_path, waiting=5)
+    with ThreadPoolExecutor(40) as pool:
+        answers = list(pool.map(lambda _: send(client).status_code, range(40)))
+    assert sorted(answers) == [202] * 5 + [429] * 35
+    refused = send(client, BEN, data=b"no picture")
+    assert refused.status_code == 422
+    assert [send(client, BEN).status_code for _ in range(6)] == [202] * 5 + [429], "what was refused takes no place"
+
+
+def test_a_queue_that_cannot_be_read_for_a_while(tmp_path, monkeypatch):
+    """The crew's keeper goes on: a database is locked, or a disk full, and then not any more."""
+    service = api.Service(ServeConfig(tmp_path, workers=1))
+    kept = threading.Event()
+
+    def keep():
+        if not hasattr(keep, "failed"):
+            keep.failed = True
+            raise sqlite3.OperationalError("database is locked")
+        kept.set()
+
+    monkeypatch.setattr(service.crew, "keep", keep)
+    service.start()
+    assert kept.wait(10)
+    service.stop()
 
 
 def test_metrics(client):
