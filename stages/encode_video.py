@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float32
 
 from digitalme.artifacts import Footage, Performance
+from digitalme.artifacts.performance import check_rate
 from digitalme.errors import InputError
 from digitalme.events import note, progress
-from digitalme.geometry.face_motion import face_motion
+from digitalme.geometry.face_motion import Reading, face_motion, seen_actions
 from digitalme.geometry.motion_filter import calibrated, resampled, smoothed
-from digitalme.imaging.face_tracking import follow_face
+from digitalme.imaging.face_reader import FEATURES, face_reader, resting_features
+from digitalme.imaging.face_tracking import face_crop, follow_face
 from digitalme.imaging.video import timed_pictures
 
 
@@ -33,6 +36,8 @@ class EncodeVideoConfig:
     """Size of the head's movement; 0 keeps the photo's pose."""
     calibrate: bool = True
     """Take the face's and head's usual state in the video for rest, so that nothing of the actor's looks is left."""
+    reader: float = 1.0
+    """How much the face reader counts beside the landmarks; 0: landmarks alone."""
     seconds_max: float = 600.0
     """A longer video is refused."""
 
@@ -42,11 +47,11 @@ def encode_video(footage: Footage, config: EncodeVideoConfig = EncodeVideoConfig
 
     Pictures without a face are bridged, and told in the stage's notes as (start, end) in seconds.
     """
-    if not 10 <= config.rate <= 240:
-        raise InputError(f"encode_video.rate is {config.rate:g}; expected 10 to 240 frames a second")
+    check_rate(config.rate, "encode_video.rate")
     times: list[float] = []
     size = [0, 0]
     total = 0
+    crop_from: list[np.ndarray] = []
 
     def pictures():
         nonlocal total
@@ -54,18 +59,25 @@ def encode_video(footage: Footage, config: EncodeVideoConfig = EncodeVideoConfig
             times.append(seconds)
             size[:] = picture.shape[1], picture.shape[0]
             total = max(count, len(times))
+            crop_from[:] = [picture]
             yield picture
 
-    track = []
+    track, shown = [], []
+    reader = face_reader()
     for found in follow_face(pictures(), config.face):
         track.append(found)
+        nothing = np.full(FEATURES, np.nan, np.float32)
+        shown.append(nothing if found is None else reader.features(face_crop(crop_from[0], found)[None])[0])
         progress(0.7 * len(track), total)
     seen = np.array([found is not None for found in track], bool)
     if seen.sum() < max(2, 0.02 * len(track)):
         raise InputError(
             f"{footage.name}: no face found in {len(track)} pictures; expected a video of one face, seen from the front"
         )
-    motion = face_motion(track, size[0], size[1], lambda done, of: progress((0.7 + 0.3 * done / of) * total, total))
+    reading = read_actions(np.array(shown), config.reader) if config.reader > 0 else None
+    motion = face_motion(
+        track, size[0], size[1], reading, lambda done, of: progress((0.7 + 0.3 * done / of) * total, total)
+    )
     lost = gaps(times, motion.seen)
     note(
         pictures=len(track), lost=int((~motion.seen).sum()), gaps=lost,
@@ -81,6 +93,17 @@ def encode_video(footage: Footage, config: EncodeVideoConfig = EncodeVideoConfig
         gain = config.gaze if name.startswith("eyeLook") else config.expression
         curves[name] = np.clip(gain * curve, 0, 1).astype(np.float32)
     return Performance(config.rate, curves, (config.head_motion * head).astype(np.float32), {})
+
+
+def read_actions(features: Float32[np.ndarray, "frames 128"], trust: float) -> Reading:
+    """What the face reader tells of each picture, against the pictures in which the face does least."""
+    reader = face_reader()
+    seen = np.isfinite(features[:, 0])
+    told = reader.weights(features[seen], resting_features(reader, features[seen]))
+    order = [reader.names.index(name) for name in seen_actions().names]
+    weights = np.full((len(features), len(order)), np.nan)
+    weights[seen] = told[:, order]
+    return Reading(weights, np.maximum(reader.deviation[order], 0.02) / trust)
 
 
 def gaps(times: list[float], seen: np.ndarray) -> list[tuple[float, float]]:

@@ -3,7 +3,8 @@
 Identity is fitted once on several pictures (digitalme.geometry.fit). Then each picture is a small bounded least-squares
 problem in the 52 actions and the six numbers of the pose, started from the picture before. The landmarks answer to the
 actions as the detector sees them (assets/seen_actions.npz, by tools/make_seen_actions.py), not as the mesh moves: a
-detector shuts its eyes less than a face does.
+detector shuts its eyes less than a face does. What the face reader tells from the picture itself
+(digitalme.imaging.face_reader) joins in, each action as far as the reader is to be trusted.
 """
 
 from __future__ import annotations
@@ -42,6 +43,16 @@ class SeenActions:
     """What the detector gets wrong together, one deviation each; picture axes."""
     deviation: Float[np.ndarray, "470 3"]
     """What each landmark gets wrong on its own; picture axes."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was told of the action weights from the pictures themselves, beside the landmarks."""
+
+    weights: Float[np.ndarray, "frames actions"]
+    """NaN rows where there was no face."""
+    deviation: Float[np.ndarray, "actions"]
+    """How far off each is; infinite where nothing is told."""
 
 
 @dataclass(frozen=True)
@@ -103,10 +114,19 @@ class FaceSolver:
         for _ in range(8):
             self._step(spots, pose_only=True)
 
-    def solve(self, spots: Float[np.ndarray, "470 3"], iterations: int = 3) -> None:
-        """Weights and pose for these landmarks, from where the last picture left them."""
+    def solve(
+        self,
+        spots: Float[np.ndarray, "470 3"],
+        iterations: int = 3,
+        read: Float[np.ndarray, "actions"] | None = None,
+        precision: Float[np.ndarray, "actions"] | None = None,
+    ) -> None:
+        """Weights and pose for these landmarks, from where the last picture left them.
+
+        `read`: weights told by the picture, with their `precision`, 1 / deviation^2.
+        """
         for _ in range(iterations):
-            self._step(spots)
+            self._step(spots, read=read, precision=precision)
 
     def errors(self, spots: Float[np.ndarray, "470 3"]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(470, 3) what is seen minus what is expected, metres, in the picture axes of the head; those axes as a
@@ -122,7 +142,13 @@ class FaceSolver:
         error = np.c_[(spots[:, :2] - pixels) * scale[:, None], deep - deep.mean()] @ upright.T
         return error - self.actions.drift @ terms, upright, seen
 
-    def _step(self, spots: np.ndarray, pose_only: bool = False) -> None:
+    def _step(
+        self,
+        spots: np.ndarray,
+        pose_only: bool = False,
+        read: np.ndarray | None = None,
+        precision: np.ndarray | None = None,
+    ) -> None:
         error, upright, seen = self.errors(spots)
         trust = self._trust(error)
         count, modes = len(self.weights), self.actions.modes.shape[2]
@@ -146,6 +172,9 @@ class FaceSolver:
             return
         normal[:count, :count] += self.prior
         pull[:count] -= self.prior @ self.weights + self.cost * (self.lowest == 0)
+        if read is not None and precision is not None:
+            normal[:count, :count] += np.diag(precision)
+            pull[:count] += precision * (read - self.weights)
         normal[-modes:, -modes:] += np.eye(modes)
         step = _bounded(normal, pull, self.weights, self.lowest)
         self.weights = np.clip(self.weights + step[:count], self.lowest, 1)
@@ -231,13 +260,17 @@ def face_motion(
     track: Sequence[Float32[np.ndarray, "478 3"] | None],
     width: int,
     height: int,
+    reading: Reading | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> FaceMotion:
-    """Fit every picture's landmarks. At least one picture must show a face."""
+    """Fit every picture's landmarks. At least one picture must show a face; `reading` has the actions of the body in
+    the order of seen_actions()."""
     seen = np.array([found is not None for found in track])
     spots = {i: points_of(found) for i, found in enumerate(track) if found is not None}
-    solver = _settled([track[i] for i in _telling(spots)], spots, width, height)
-    count = len(solver.actions.names)
+    if reading is None:
+        reading = Reading(np.zeros((len(track), len(seen_actions().names))), np.full(len(seen_actions().names), np.inf))
+    solver = _settled([track[i] for i in _telling(spots)], spots, width, height, reading)
+    count, precision = len(solver.actions.names), reading.deviation**-2.0
     weights = np.full((len(track), count), np.nan, np.float32)
     head = np.full((len(track), 3), np.nan, np.float32)
     miss = np.full(len(track), np.nan, np.float32)
@@ -245,15 +278,15 @@ def face_motion(
         if seen[i]:
             if i == 0 or not seen[i - 1]:
                 solver.start(spots[i])
-                solver.solve(spots[i], 4)
-            solver.solve(spots[i])
+                solver.solve(spots[i], 4, reading.weights[i], precision)
+            solver.solve(spots[i], 3, reading.weights[i], precision)
             weights[i], miss[i] = solver.weights, solver.miss
             head[i] = euler_from_rotation(CAMERA_FROM_WORLD_FRONT.T @ solver.rotation)
         progress(i + 1, len(track))
     return FaceMotion(solver.actions.names, bridged(weights, seen), bridged(head, seen), seen, miss)
 
 
-def _settled(telling: list, spots: dict[int, np.ndarray], width: int, height: int) -> FaceSolver:
+def _settled(telling: list, spots: dict[int, np.ndarray], width: int, height: int, reading: Reading) -> FaceSolver:
     """A solver that knows the person: identity and rest, for the lens of FOCALS that leaves the least unexplained."""
     frames = sorted(spots)
     some = {i: spots[i] for i in frames[:: max(1, len(frames) // 30)]}
@@ -262,18 +295,18 @@ def _settled(telling: list, spots: dict[int, np.ndarray], width: int, height: in
         focal_px = focal * max(width, height)
         rest = _identity_points(telling, width, height, focal_px)
         solver = FaceSolver(rest, focal_px, (width / 2, height / 2), seen_actions())
-        _settle_rest(solver, some)
+        _settle_rest(solver, some, reading)
         misses = []
-        for spot in some.values():
+        for i, spot in some.items():
             solver.start(spot)
-            solver.solve(spot, 3)
+            solver.solve(spot, 3, reading.weights[i], reading.deviation**-2.0)
             misses.append(solver.miss)
         miss = float(np.median(misses))
         if best is None or miss < best[0]:
             best = (miss, solver)
     assert best is not None
     if len(some) < len(frames):
-        _settle_rest(best[1], {i: spots[i] for i in frames[:: max(1, len(frames) // 120)]})
+        _settle_rest(best[1], {i: spots[i] for i in frames[:: max(1, len(frames) // 120)]}, reading)
     return best[1]
 
 
@@ -297,7 +330,7 @@ def _identity_points(found: list, width: int, height: int, focal_px: float) -> F
     return head.mean + head.basis[:, :, : head.identities] @ identity
 
 
-def _settle_rest(solver: FaceSolver, spots: dict[int, np.ndarray]) -> None:
+def _settle_rest(solver: FaceSolver, spots: dict[int, np.ndarray], reading: Reading) -> None:
     """Find out the solver's `still`: where this person's landmarks lie while the face rests.
 
     First the mean face of these pictures is taken for rest; then some actions may lie below it, and the lowest
@@ -321,7 +354,7 @@ def _settle_rest(solver: FaceSolver, spots: dict[int, np.ndarray]) -> None:
 
     def follow(i: int) -> None:
         solver.start(spots[i])
-        solver.solve(spots[i], 3)
+        solver.solve(spots[i], 3, reading.weights[i], reading.deviation**-2.0)
         found.append(solver.weights.copy())
 
     left = missed_by(follow)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -17,6 +18,12 @@ _WAYS = ((0.0, 1.0, 0.0, 0.0, False), (0.0, 1.0, 0.0, 0.0, True), (4.0, 0.93, 0.
 """Turn in degrees, size, shift right and down, mirrored: the answers' mean wobbles less than each."""
 
 Landmarks = Float32[np.ndarray, "478 3"]
+STEADY = (33, 133, 362, 263, 168, 6, 197, 195, 5, 4, 98, 327, 127, 356)
+"""Landmarks that no expression moves much: eye corners, the nose's ridge and sides, temples."""
+FACE_SIZE = (128, 144)
+"""Width and height of `face_crop`, pixels: from the brows to the chin."""
+_EYES_APART, _EYES_DOWN = 72.0, 48.0
+"""In that crop: pixels between the outer eye corners, and from its upper edge to them."""
 
 
 def follow_face(pictures: Iterable[UInt8[np.ndarray, "h w 3"]], face: int = 0) -> Iterator[Landmarks | None]:
@@ -55,6 +62,31 @@ def landmarks_near(picture: UInt8[np.ndarray, "h w 3"], near: Landmarks) -> Land
     seen = np.mean(answers, 0).astype(np.float32)
     moved = np.linalg.norm(_place(seen)[0] - middle)
     return seen if moved < 0.6 * reach and 0.6 < _place(seen)[1] / reach < 1.6 else None
+
+
+@lru_cache(maxsize=1)
+def _steady_places() -> Float32[np.ndarray, "points 2"]:
+    """Where the mean face has its STEADY landmarks in `face_crop`."""
+    from digitalme.body.landmarks import landmark_points
+    from digitalme.body.model import load_body
+
+    flat = landmark_points(load_body().template.astype(float))[:, :2] * [1, -1]
+    middle = (flat[33] + flat[263]) / 2
+    scale = _EYES_APART / np.linalg.norm(flat[33] - flat[263])
+    return ((flat[list(STEADY)] - middle) * scale + [FACE_SIZE[0] / 2, _EYES_DOWN]).astype(np.float32)
+
+
+def face_crop(picture: UInt8[np.ndarray, "h w 3"], marks: Landmarks) -> UInt8[np.ndarray, "144 128 3"]:
+    """The face of these landmarks brought upright to one place and size, by what no expression moves."""
+    found, wanted = marks[list(STEADY), :2].astype(float), _steady_places().astype(float)
+    from_found, to = found - found.mean(0), wanted - wanted.mean(0)
+    turn = np.vdot(from_found @ [1, 1j], to @ [1, 1j]) / (from_found**2).sum()
+    linear = np.array([[turn.real, -turn.imag], [turn.imag, turn.real]])
+    shift = wanted.mean(0) - linear @ found.mean(0)
+    return cv2.warpAffine(
+        picture, np.c_[linear, shift], FACE_SIZE, flags=cv2.INTER_AREA if abs(turn) < 1 else cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )  # fmt: skip
 
 
 def _place(marks: Landmarks) -> tuple[np.ndarray, float, float]:

@@ -137,8 +137,10 @@ class Studio:
         background: tuple[float, float, float] | UInt8[np.ndarray, "h w 3"] | None = None,
         supersample: int = 2,
         aperture: float = 0.0,
+        lighting: Lighting | None = None,
     ) -> UInt8[np.ndarray, "h w 3"]:
-        """The avatar with these face weights and this head turn (pitch, yaw, roll); lamps stand by the camera.
+        """The avatar with these face weights and this head turn (pitch, yaw, roll); lamps stand by the camera, or as
+        `lighting` says.
 
         `aperture` > 0 puts what lies behind or before the eyes out of focus (1: shoulders and the back of the hair are
         soft, as by a portrait lens).
@@ -151,7 +153,7 @@ class Studio:
             hull.positions = posed[i].positions + posed[i].normals * (width * outline)
         if background is None:
             background = self.background(camera)
-        lighting = studio_lighting(camera)
+        lighting = lighting or studio_lighting(camera)
         self._shade(lighting, head)
         picture = self.scene.draw(camera, background, lighting, supersample)
         return self._focused(picture, camera, aperture) if aperture > 0 else picture

@@ -226,3 +226,15 @@ def test_a_grin_closes_in_a_pause(astronaut, astronaut_likeness):
     gap = [puppet.seal.middle_gap(puppet.solved({}, 1.0, rest)) for rest in (0.0, 0.5, 1.0)]
     assert gap[0] > 0.003 > gap[1] > gap[2]
     assert abs(gap[2]) < 0.001
+
+
+def test_no_o_or_u_is_said_through_a_grin(puppet):
+    def smiles(weights, speaking=1.0):
+        return puppet.solved(weights, speaking)[puppet.names["mouthSmileLeft"]]
+
+    grin = puppet._spread["mouthSmileLeft"]
+    assert grin > 0.1
+    assert smiles({}, 0.0) == 0
+    assert smiles({}) == pytest.approx(-0.45 * grin)
+    assert smiles({"mouthPucker": 0.4, "mouthFunnel": 0.2}) == pytest.approx(-grin)
+    assert smiles({"mouthPucker": 0.4, "mouthFunnel": 0.2}, 0.0) == 0
