@@ -48,10 +48,12 @@ def on_a_desk(page: Any) -> list[np.ndarray]:
     page.set_input_files("#voice", str(clip))
     page.fill("#say", words)
     page.fill("#consent", "NASA's portrait, in the public domain")
+    page.evaluate("scrollTo(0, 0)")
     page.wait_for_timeout(500)
     shots = [shot(page)]
     page.click("#make")
     wait(page, "[...document.querySelectorAll('#stages img')].filter((each) => each.naturalWidth).length > 2")
+    page.evaluate("scrollTo(0, 0)")
     shots.append(shot(page))
     wait(page, "!document.getElementById('result').hidden && !!document.querySelector('canvas[data-loaded]')")
     page.evaluate("viewer.set.mouthSmileLeft = viewer.set.mouthSmileRight = 0.5")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +16,7 @@ from digitalme.errors import InputError
 from digitalme.service import worker as worker_module
 from digitalme.service.orders import Order
 from digitalme.service.queue import TRIES, Queue
-from digitalme.service.worker import Crew, do, work
+from digitalme.service.worker import Crew, do, give_back_memory, work
 
 
 @pytest.fixture
@@ -147,3 +149,19 @@ def test_crew_replaces_a_killed_worker(queue, tmp_path):
     crew.stop()
     assert "missing.jpg: no such file" in queue.jobs()[0].message
     assert queue.jobs()[0].tries == 2
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="not glibc")
+def test_a_worker_gives_memory_back():
+    """What was freed between things that stay is the system's again: else each person would leave a worker larger."""
+
+    def resident() -> float:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    blocks = [bytes(60_000) for _ in range(4000)]
+    kept = blocks[::100]
+    del blocks
+    before = resident()
+    give_back_memory()
+    assert resident() < before - 150
+    assert len(kept) == 40

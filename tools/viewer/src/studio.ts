@@ -223,12 +223,13 @@ async function begin(): Promise<void> {
 const cards = new Map<string, HTMLElement>()
 const THERE = ['finished', 'kept', 'given']
 let began = 0
+let begun = false
 
 function show(next: State): void {
   if (state && next.number < state.number) return
   if (next.working && !state?.working) {
     began = Date.now()
-    if (state) find('work').scrollIntoView({ block: 'nearest' })
+    begun = !!state // by a press here, not found at work by a page that was opened later
   }
   state = next
   find<HTMLButtonElement>('make').disabled = next.working
@@ -246,6 +247,8 @@ function show(next: State): void {
   }
   for (const step of next.steps) update(step)
   overall()
+  if (begun) find('work').scrollIntoView({ block: 'start' })
+  begun = false
   if (next.made > shownMade && !next.working) {
     shownMade = next.made
     void results()
