@@ -26,8 +26,10 @@ MOST_GAIN, UNSURE_GAIN = 2.4, 1.5
 so that the skin may well be dark, and whites that lids shade would call it dim."""
 FAIR = 0.8
 """Whites over skin below this: fair skin."""
-DIM_PICTURE = 0.30
-"""Linear luminance of the brightest fiftieth of a picture that is dim as a whole."""
+DIM_PICTURE, BRIGHT_PICTURE = 0.30, 0.45
+"""Linear luminance of the brightest fiftieth of a picture that is dim as a whole, and of a good one."""
+NOT_DARK = 1.4
+"""Whites over skin above this: dark skin, which before a dark wall makes a dim picture in good light."""
 LEAST_GAIN = 1.15
 """Nearly well exposed is left alone."""
 HUES, CHROMA = (30.0, 72.0), 33.0
@@ -69,8 +71,12 @@ def _missing_light(skin: float, white: float | None, brightest: float) -> float:
     """The factor that both skin and whites ask for; 1 where the whites tell nothing."""
     if white is None:
         return 1.0
-    gain = min(LIT_SKIN / max(skin, 1e-3), LIT_WHITE / max(white, 1e-3))
-    most = MOST_GAIN if white < FAIR * skin or brightest < DIM_PICTURE else UNSURE_GAIN
+    wanted, most = LIT_WHITE / max(white, 1e-3), UNSURE_GAIN
+    if brightest < DIM_PICTURE and white < NOT_DARK * skin:
+        wanted, most = max(wanted, BRIGHT_PICTURE / max(brightest, 1e-3)), MOST_GAIN
+    elif white < FAIR * skin:
+        most = MOST_GAIN
+    gain = min(LIT_SKIN / max(skin, 1e-3), wanted)
     return min(gain, most) if gain > LEAST_GAIN else 1.0
 
 

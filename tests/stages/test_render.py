@@ -1,5 +1,8 @@
 """The render stage: how many frames, which curve at which time, the same bytes twice, clear refusals."""
 
+from dataclasses import replace
+
+import cv2
 import numpy as np
 import pytest
 
@@ -7,6 +10,8 @@ from digitalme.artifacts import Avatar, Performance, Skeleton
 from digitalme.body.visemes import VISEMES
 from digitalme.errors import InputError
 from digitalme.imaging.video import read_video
+from digitalme.rendering.puppet import PhotoPuppet
+from digitalme.rendering.puppet.pictures import grown
 from digitalme.stages.render import RenderConfig, frame_count, render, resting, speaking
 
 NOBODY = Avatar("nobody", Skeleton((), np.zeros(0, np.int32), np.zeros((0, 4, 4), np.float32)), (), {})
@@ -22,6 +27,21 @@ def performance(seconds, rate=60.0, **curves):
         np.zeros((frames, 3), np.float32),
         {},
     )
+
+
+def test_what_lies_behind_the_person_stands_still(astronaut, astronaut_likeness):
+    """In the frames as the stage writes them, head turned by 15 degrees both ways, jaw dropped: not by one level."""
+    swing = np.sin(2 * np.pi * np.arange(60) / 60)
+    spoken = performance(1.0, jawOpen=lambda t: np.sin(np.pi * t))
+    head = np.stack([0 * swing, np.radians(15) * swing, 0 * swing], 1).astype(np.float32)
+    frames = render(astronaut, astronaut_likeness, NOBODY, replace(spoken, head=head), RenderConfig(size=128, fps=12))
+    pictures = np.stack(list(read_video(frames.path))).astype(int)
+    view = PhotoPuppet(astronaut, astronaut_likeness, 128).view
+    far = (~grown(view.is_person, 0.15 * view.face_height)).astype(np.uint8)
+    far = cv2.resize(far, (128, 128), interpolation=cv2.INTER_NEAREST) > 0
+    assert far.mean() > 0.2
+    assert np.abs(pictures - pictures[0])[:, ~far].max() > 50
+    np.testing.assert_array_equal(pictures[:, far], np.broadcast_to(pictures[0, far], pictures[:, far].shape))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """How much the exported avatars look like their photos, person by person, with the textured mean face beside it.
 
-    python tools/bench/likeness.py [photo...] [--synthetic 8] [--sheets FOLDER]
+    python tools/bench/likeness.py [photo...] [--synthetic 8] [--first 0] [--sheets FOLDER]
 
 Cells are own / mean face.
 
@@ -23,8 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from digitalme.artifacts import Avatar, Likeness, Photo, Portrait
 from digitalme.artifacts.files import write_png
-from digitalme.body import landmarks as marks
-from digitalme.body.character import HEAD_UV_BOX, base_avatar
+from digitalme.body.character import base_avatar
 from digitalme.body.eyes import with_eyes
 from digitalme.body.hair_cards import card_meshes, paint_cap
 from digitalme.body.hair_color import paint_cards
@@ -41,10 +40,9 @@ from digitalme.rendering.studio import portrait_camera, render_avatar
 from digitalme.stages.encode_photo import EncodePhotoConfig, encode_photo
 from digitalme.stages.groom import GroomConfig, groom
 from digitalme.stages.reconstruct import ReconstructConfig, reconstruct
+from tests.turns import HAIRS, IRISES, painted_skin
 
 SKINS = ((0.88, 0.70, 0.61), (0.80, 0.60, 0.50), (0.68, 0.47, 0.36), (0.50, 0.33, 0.24), (0.36, 0.23, 0.17))
-HAIRS = ((0.10, 0.08, 0.07), (0.25, 0.16, 0.10), (0.55, 0.40, 0.22), (0.45, 0.20, 0.10), (0.62, 0.60, 0.58))
-IRISES = ((0.30, 0.18, 0.10), (0.35, 0.45, 0.55), (0.35, 0.40, 0.25))
 STYLES = ("short", "bob", "long")
 FACE_SHAPES = (
     "nose",
@@ -57,30 +55,6 @@ FACE_SHAPES = (
     "mouth-scale",
     "eye-scale",
 )
-
-
-def painted_skin(skin: np.ndarray, hair: np.ndarray, rng: np.random.Generator, size: int = 1024) -> np.ndarray:
-    """A head texture: mottled skin, brows of hair colour, lips, at the landmarks' places in the UV square."""
-    body, table = load_body(), marks.landmark_table()
-    part = body.parts["head"]
-    uv_of = np.zeros((len(body.template), 2))
-    uv_of[part.faces.ravel()] = part.uvs.reshape(-1, 2)
-    u0, v0, width, height = HEAD_UV_BOX
-    uv = np.einsum("lkc,lk->lc", uv_of[table.triangles], table.weights)
-    spots = np.stack([(uv[:, 0] - u0) / width, 1 - (uv[:, 1] - v0) / height], 1) * size
-    noise = cv2.GaussianBlur(rng.normal(size=(size, size)).astype(np.float32), (0, 0), 5)
-    picture = np.clip(skin + 0.02 * (noise / noise.std())[..., None], 0, 1).astype(np.float32)
-    thick = rng.uniform(0.5, 1.0)
-    for ring, color, share in (
-        (marks.BROW_LEFT, hair, 0.85 * thick),
-        (marks.BROW_RIGHT, hair, 0.85 * thick),
-        (marks.LIPS_OUTER, skin * np.array([0.88, 0.62, 0.64]), 0.9),
-    ):
-        mask = np.zeros((size, size), np.float32)
-        cv2.fillPoly(mask, [np.round(spots[list(ring)]).astype(np.int32)], 1.0)
-        mask = cv2.GaussianBlur(mask, (0, 0), 1.5)[..., None] * share
-        picture = picture * (1 - mask) + np.asarray(color, np.float32) * mask
-    return np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8)
 
 
 def synthetic_photo(seed: int) -> np.ndarray:
@@ -119,17 +93,22 @@ def built(photo: Photo) -> tuple[Portrait, Likeness, Avatar]:
 
 
 def main(
-    photos: tyro.conf.Positional[tuple[Path, ...]] = (), /, synthetic: int = 8, sheets: Path | None = None
+    photos: tyro.conf.Positional[tuple[Path, ...]] = (),
+    /,
+    synthetic: int = 8,
+    first: int = 0,
+    sheets: Path | None = None,
 ) -> None:
     """Print the table.
 
     Args:
         photos: Photos of people; the demo's when none is given.
         synthetic: How many synthetic people are added.
+        first: The first one's seed.
         sheets: Where to put a comparison picture of each person.
     """
     sitters = [Photo(path.read_bytes(), path.name) for path in photos or (demo_photo(),)]
-    for seed in range(synthetic):
+    for seed in range(first, first + synthetic):
         picture = cv2.imencode(".png", cv2.cvtColor(synthetic_photo(seed), cv2.COLOR_RGB2BGR))[1]
         sitters.append(Photo(picture.tobytes(), f"synthetic_{seed}.png"))
     names = ("fit_rms", "landmark_nme", "silhouette_iou", "face_psnr")
