@@ -14,6 +14,10 @@ from digitalme.imaging.turns import blurred, longest_take, looked_through, sprea
 from digitalme.imaging.video import pictures_at
 from digitalme.metrics.people import Candidate, gathered
 
+LENS = 0.95
+"""Focal length of cameras that film, in widths of the picture: webcams 0.8 to 1, telephones 0.75 to 1.1. No file tells
+it, and the fit finds it only to some 15 %."""
+
 
 @dataclass(frozen=True)
 class PickFramesConfig:
@@ -55,7 +59,7 @@ def pick_frames(turn: Footage, config: PickFramesConfig = PickFramesConfig()) ->
         progress(len(times) + done, 2 * len(times))
         name = f"{turn.name} at {when:.2f} s"
         try:
-            portrait = portrait_of(image, None, name, size)
+            portrait = portrait_of(image, LENS * max(image.shape[:2]), name, size)
         except InputError as error:
             left_out.append((name, str(error).removeprefix(f"{name}: ")))
             continue

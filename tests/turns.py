@@ -32,7 +32,7 @@ SKINS = ((0.86, 0.67, 0.57), (0.78, 0.58, 0.47), (0.66, 0.46, 0.35), (0.52, 0.35
 HAIRS = ((0.10, 0.08, 0.07), (0.25, 0.16, 0.10), (0.55, 0.40, 0.22), (0.45, 0.20, 0.10), (0.62, 0.60, 0.58))
 IRISES = ((0.30, 0.18, 0.10), (0.35, 0.45, 0.55), (0.35, 0.40, 0.25))
 STYLES = ("ponytail", "bun", "buzz", "bun", "ponytail")
-"""Hair that leaves the forehead free: what a fringe covers nobody can measure."""
+"""Three of five leave the forehead free; a ponytail comes with a fringe, and what it covers nobody can measure."""
 TURN = np.radians([0, -30, 30, -15, 15, -50, 50, -65, 65])
 """Yaws of nine photos of a turn; the first three and the first one are the smaller sets."""
 
@@ -260,13 +260,19 @@ def face_regions() -> dict[str, np.ndarray]:
     return regions() | {"profile": middle}
 
 
-def aligned(found: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """`found` by the similarity that best lays its face onto the true one's (Umeyama 1991)."""
+def face_similarity(found: np.ndarray, true: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """Scale, rotation (3, 3) and shift of the similarity that best lays the face onto the true one's (Umeyama 1991)."""
     face = face_regions()["face"]
     a, b = found[face], true[face]
     u, stretch, vt = np.linalg.svd((b - b.mean(0)).T @ (a - a.mean(0)))
     scale = stretch.sum() / ((a - a.mean(0)) ** 2).sum()
-    return scale * (found - a.mean(0)) @ (u @ vt).T + b.mean(0)
+    return scale, u @ vt, b.mean(0) - scale * (u @ vt) @ a.mean(0)
+
+
+def aligned(found: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """`found` laid onto the true face."""
+    scale, turn, move = face_similarity(found, true)
+    return scale * found @ turn.T + move
 
 
 def profile_mm(found: np.ndarray, true: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""Whether several portraits show one person, and an Album of those that do."""
+"""Whether several portraits show one person, unhidden and sharp, and an Album of those that do."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from digitalme.artifacts import Album, Portrait, Shown
+from digitalme.imaging.hidden import hidden_faces
 from digitalme.metrics.likeness import SAME_PERSON, face_descriptor, has_descriptor
 
 TURNED_AS_YAW = 0.5
@@ -75,6 +76,13 @@ def gathered(candidates: list[Candidate], left_out: list[tuple[str, str]]) -> Al
                 left_out.append((each.name, f"shows someone else (descriptor distance {apart[person, place]:.2f})"))
         gone = {name for name, _ in left_out}
         kept = [each for each in kept if each.name not in gone]
+    seen = [each.portrait for each in kept]
+    hidden = hidden_faces(
+        [p.image for p in seen], [p.landmarks for p in seen], [p.quality.get("yaw", 0.0) for p in seen]
+    )
+    for place, share in hidden.items():
+        left_out.append((kept[place].name, f"something hides {share * 100:.0f} % of the face"))
+    kept = [each for place, each in enumerate(kept) if place not in hidden]
     sharp = np.median([each.portrait.quality["blur"] for each in kept])
     for each in list(kept):
         if len(kept) > 1 and each.portrait.quality["blur"] < BLURRED * sharp:

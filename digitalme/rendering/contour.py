@@ -17,6 +17,8 @@ from digitalme.rendering.shots import Drawn, HeadBasis, Shot
 REACH = 0.055
 """How far from the fitted outline the edge is looked for, in face heights."""
 STEP_PX = 0.5
+HAIR_REACH = 0.04
+"""Single strands hang this far beyond the hair that the mask knows of, in face heights."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def outline(shots: list[Shot], drawn: list[Drawn], place: int, basis: HeadBasis)
         return cv2.remap(picture, line[..., 0], line[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
     matte = look_up(portrait.person.astype(np.float32))
-    hair = look_up(portrait.hair.astype(np.float32))
+    hair = look_up(near_hair(shot))
     colors = look_up(cv2.GaussianBlur(portrait.image, (0, 0), 0.7).astype(np.float32))
     crossing = (matte[:, :-1] >= 0.5) & (matte[:, 1:] < 0.5)
     nearest = np.where(crossing, np.abs(steps[:-1])[None], np.inf)
@@ -85,6 +87,13 @@ def outline(shots: list[Shot], drawn: list[Drawn], place: int, basis: HeadBasis)
 def face_height(shot: Shot) -> float:
     spots = shot.portrait.landmarks[[10, 152], :2]
     return float(np.linalg.norm(spots[0] - spots[1]))
+
+
+def near_hair(shot: Shot) -> Float[np.ndarray, "h w"]:
+    """The hair's mask grown by what strands of a fringe reach beyond it."""
+    side = 2 * round(HAIR_REACH * face_height(shot)) + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    return cv2.dilate(shot.portrait.hair.astype(np.float32), disc)
 
 
 def _generator(seen: Drawn, basis: HeadBasis) -> np.ndarray:

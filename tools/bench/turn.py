@@ -1,69 +1,257 @@
 """How near the fitted head comes to the true one for 1, 3 and 9 photos of a turn and for a video: mm, by region.
 
-    python tools/bench/turn.py [--people 3] [--first 0] [--no-video] [--budget]
+    python tools/bench/turn.py people FOLDER --people 20 --first 300   # draws, builds, measures; goes on where it was
+    python tools/bench/turn.py table FOLDER
+    python tools/bench/turn.py budget
 
-Synthetic people with hair go through the whole way: encode_photo's detector and mattes, the fit, the refinement. They
-are not drawn as the fit assumes (tests/turns.py says how they differ). Distances after the similarity that best aligns
-the faces; "profile curve" along the normal of the middle line, so that sliding along it does not count. With
-`--budget` a 10 s video of 1280 x 720 is built into an avatar, and seconds and memory are told.
+Synthetic people with hair (two in five with a fringe over the forehead) go through the stages that a build runs:
+encode_photos or pick_frames, choose_portrait, reconstruct or reconstruct_together, groom. They are not drawn as the fit
+assumes (tests/turns.py says how they differ). Distances after the similarity that best aligns the faces; "profile
+curve" along the normal of the middle line, so that sliding along it does not count. The avatar's profile is drawn
+beside the person's, which no build saw: descriptor distance (mean of both sides, with hair and without), overlap of
+the silhouettes. Every picture and figure is kept in FOLDER/PERSON.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import tyro
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from digitalme.artifacts import Footage, Portrait  # noqa: E402
+from digitalme.artifacts import Album, Avatar, Camera, Footage, Likeness, Photo, Photos, Portrait  # noqa: E402
+from digitalme.body.landmarks import landmark_points  # noqa: E402
 from digitalme.body.model import load_body  # noqa: E402
 from digitalme.errors import DigitalMeError  # noqa: E402
-from digitalme.geometry.fit import fit_head  # noqa: E402
 from digitalme.imaging.video import encode_mp4  # noqa: E402
+from digitalme.metrics.likeness import face_descriptor, overlap, silhouette  # noqa: E402
 from digitalme.rendering.refine import fit_together  # noqa: E402
-from digitalme.stages.encode_photo import encode_photo  # noqa: E402
+from digitalme.rendering.studio import Studio  # noqa: E402
+from digitalme.stages.choose_portrait import choose_portrait  # noqa: E402
+from digitalme.stages.encode_photos import encode_photos  # noqa: E402
+from digitalme.stages.groom import GroomConfig, groom  # noqa: E402
 from digitalme.stages.pick_frames import PickFramesConfig, pick_frames  # noqa: E402
-from tests.turns import Sitter, errors_by_region, nine_photos, photo_of, sitter, turning  # noqa: E402
+from digitalme.stages.reconstruct import ReconstructConfig, reconstruct  # noqa: E402
+from digitalme.stages.reconstruct_together import ReconstructTogetherConfig, reconstruct_together  # noqa: E402
+from tests.turns import (  # noqa: E402
+    Sitter,
+    camera_at,
+    drawn,
+    errors_by_region,
+    face_similarity,
+    lamps,
+    nine_photos,
+    room,
+    sitter,
+    turning,
+)
 
 SIZE = (900, 1100)
+PROFILE_SIZE = (450, 550)
+PROFILES = np.radians([-80, 80])
+SETS = ("1 photo", "3 photos", "9 photos", "video")
+BUILT = ("1 photo", "9 photos", "video")
+"""Of these the avatar is made and looked at; of the others only the head."""
+TEXTURE = 1024
 
 
-def photographed(person: Sitter) -> tuple[list[Portrait], list[tuple[float, float]]]:
-    """Portraits of a turn, and where their lenses pointed; photos in which no face was found are missing."""
-    portraits, centers = [], []
-    for place, (picture, _) in enumerate(nine_photos(person, size=SIZE)):
-        try:
-            portrait = encode_photo(photo_of(picture, f"{place}.png"))
-        except DigitalMeError as error:
-            print(f"    {error}", file=sys.stderr)
-            continue
-        portraits.append(portrait)
-        to_original = portrait.original_from_image
-        x, y = (np.array(SIZE) / 2 - to_original[:, 2]) / to_original[0, 0]
-        centers.append((float(x), float(y)))
-    return portraits, centers
+def write_picture(path: Path, picture: np.ndarray) -> None:
+    cv2.imwrite(str(path), picture[..., ::-1])
 
 
-def film(person: Sitter, path: Path, repeat: int = 1, count: int = 60) -> None:
-    frames = [picture for picture, _ in turning(person, count)]
+def draw_person(person: Sitter, folder: Path) -> None:
+    """The nine photos and the video of a turn, as files; what is there already stays."""
+    if not (folder / "8.png").is_file():
+        for place, (picture, _) in enumerate(nine_photos(person, size=SIZE)):
+            write_picture(folder / f"{place}.png", picture)
+    if not (folder / "turn.mp4").is_file():
+        film(person, folder / "half.mp4")
+        (folder / "half.mp4").rename(folder / "turn.mp4")
+
+
+def film(person: Sitter, path: Path, repeat: int = 1, count: int = 30, rate: float = 12.5) -> None:
+    frames = (picture for picture, _ in turning(person, count))
     pictures = (picture for picture in frames for _ in range(repeat))
-    encode_mp4(path, pictures, 25.0, (1280, 720), np.zeros(48000, np.float32), 48000)
+    encode_mp4(path, pictures, rate, (1280, 720), np.zeros(48000, np.float32), 48000)
 
 
-def budget(person: Sitter) -> None:
-    """A build of a 10 s video in a process of its own."""
+def album_of(folder: Path, name: str) -> Album:
+    if name == "video":
+        return pick_frames(Footage(folder / "turn.mp4", "turn.mp4"), PickFramesConfig())
+    count = int(name.split()[0])
+    files = tuple(Photo((folder / f"{k}.png").read_bytes(), f"{k}.png") for k in range(count))
+    return encode_photos(Photos(files))
+
+
+def built(album: Album) -> tuple[Portrait, Likeness]:
+    portrait = choose_portrait(album)
+    if len(album.portraits) == 1:
+        return portrait, reconstruct(portrait, ReconstructConfig(texture_size=TEXTURE))
+    return portrait, reconstruct_together(portrait, album, ReconstructTogetherConfig(texture_size=TEXTURE))
+
+
+def fitted_vertices(likeness: Likeness) -> np.ndarray:
+    """The neutral head as fitted, without what was laid onto the first photo's landmarks."""
+    vertices = load_body().vertices(likeness.shape)
+    return vertices if likeness.relief is None else vertices + likeness.relief
+
+
+def profile_cameras(person: Sitter) -> list[Camera]:
+    rng = np.random.default_rng(7000 + person.seed)
+    return [camera_at(float(yaw), rng, *PROFILE_SIZE, 1.5 * max(PROFILE_SIZE)) for yaw in PROFILES]
+
+
+def onto_found(camera: Camera, found: np.ndarray, true: np.ndarray) -> Camera:
+    """A camera that sees the true head, moved to where it sees the found one alike."""
+    scale, turn, move = face_similarity(found, true)
+    pose = camera.camera_from_world
+    moved = np.column_stack([pose[:, :3] @ turn, (pose[:, :3] @ move + pose[:, 3]) / scale])
+    return replace(camera, camera_from_world=moved)
+
+
+def bald(avatar: Avatar) -> Avatar:
+    return replace(avatar, meshes=tuple(mesh for mesh in avatar.meshes if mesh.material.kind != "hair"))
+
+
+def looked_at(person: Sitter, subject: Avatar, cameras: list[Camera]) -> list[np.ndarray]:
+    """A subject's profiles in the person's light before the person's wall."""
+    who = replace(person, studio=Studio(subject))
+    pictures = []
+    for camera, true_camera in zip(cameras, profile_cameras(person), strict=True):
+        rng = np.random.default_rng(7100 + person.seed)
+        wall, light = room(*PROFILE_SIZE, rng), lamps(rng, true_camera)
+        pictures.append(drawn(who, camera, {}, wall, light))
+    return pictures
+
+
+def marks_in(camera: Camera, vertices: np.ndarray) -> np.ndarray:
+    seen = camera.project(landmark_points(vertices))
+    return np.concatenate([seen, np.zeros((10, 3))])
+
+
+def measured(person: Sitter, folder: Path) -> dict:
+    """Errors and profile figures of each set of pictures of one person."""
+    true, cameras = person.vertices, profile_cameras(person)
+    subjects = {"hair": person.studio.avatar, "bald": bald(person.studio.avatar)}
+    wanted = {kind: looked_at(person, subject, cameras) for kind, subject in subjects.items()}
+    marks = [marks_in(camera, true) for camera in cameras]
+    outlines = [silhouette(person.studio.avatar, camera, {}) for camera in cameras]
+    rows = [np.concatenate(wanted["hair"], 1)]
+    about: dict = {"mean face": {"mm": errors_by_region(load_body().template.astype(float), true)}}
+    for name in SETS:
+        album = album_of(folder, name)
+        about[name] = {"pictures": len(album.portraits), "left_out": album.left_out}
+        if name not in BUILT:
+            centers = [shown.center_px for shown in album.shown]
+            head = fit_together(list(album.portraits), centers)[0]
+            about[name]["mm"] = errors_by_region(head.vertices(False, False), true)
+            continue
+        start = time.process_time()
+        portrait, likeness = built(album)
+        about[name]["seconds"] = time.process_time() - start
+        avatar = groom(portrait, likeness, GroomConfig(), album=album if len(album.portraits) > 1 else None)
+        vertices = fitted_vertices(likeness)
+        there = [onto_found(camera, vertices, true) for camera in cameras]
+        about[name]["mm"] = errors_by_region(vertices, true)
+        for kind, subject in {"hair": avatar, "bald": bald(avatar)}.items():
+            pictures = looked_at(person, subject, there)
+            about[name][kind] = float(np.mean([
+                np.linalg.norm(face_descriptor(seen, marks_in(at, vertices)) - face_descriptor(right, spots))
+                for seen, at, right, spots in zip(pictures, there, wanted[kind], marks, strict=True)
+            ]))  # fmt: skip
+            if kind == "hair":
+                rows.append(np.concatenate(pictures, 1))
+        shapes = [silhouette(avatar, camera, {}) for camera in there]
+        heads = [head_only(spots, shape.shape) for spots, shape in zip(marks, shapes, strict=True)]
+        about[name]["silhouette"] = float(
+            np.mean([overlap(a & h, b & h) for a, b, h in zip(shapes, outlines, heads, strict=True)])
+        )
+    write_picture(folder / "profiles.png", np.concatenate(rows, 1))
+    return about
+
+
+def head_only(spots: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """What lies above the chin: shoulders and clothes are no likeness."""
+    return (np.arange(shape[0])[:, None] < spots[152, 1]) & np.ones(shape, bool)
+
+
+def people(folder: tyro.conf.Positional[Path], people: int = 20, first: int = 300) -> None:
+    """Draw, build and measure people; those who are measured already are not measured again.
+
+    Args:
+        folder: Where pictures and figures go.
+        people: How many.
+        first: Number of the first one.
+    """
+    for seed in range(first, first + people):
+        own = folder / str(seed)
+        if (own / "figures.json").is_file():
+            continue
+        own.mkdir(parents=True, exist_ok=True)
+        person = sitter(seed)
+        draw_person(person, own)
+        try:
+            about = measured(person, own)
+        except DigitalMeError as error:
+            print(f"person {seed}: {error}", file=sys.stderr)
+            continue
+        (own / "figures.json").write_text(json.dumps(about, indent=1))
+        shares = [about["9 photos"]["mm"][k] / about["1 photo"]["mm"][k] for k in ("profile", "profile curve")]
+        print(f"person {seed}: 9 photos / 1 photo: profile {shares[0]:.2f}, curve {shares[1]:.2f}", flush=True)
+
+
+def table(folder: tyro.conf.Positional[Path]) -> None:
+    """Print what was measured of all people in a folder.
+
+    Args:
+        folder: As given to `people`.
+    """
+    found = {int(f.parent.name): json.loads(f.read_text()) for f in sorted(folder.glob("*/figures.json"))}
+    names = ("mean face", *SETS)
+    regions = list(next(iter(found.values()))["mean face"]["mm"])
+    print(f"| mm, mean of {len(found)} people | {' | '.join(regions)} |\n|---|{'---|' * len(regions)}")
+    for name in names:
+        means = [np.mean([about[name]["mm"][region] for about in found.values()]) for region in regions]
+        print(f"| {name} | {' | '.join(f'{mean:.2f}' for mean in means)} |")
+    for region in ("profile", "profile curve"):
+        for name in ("9 photos", "video"):
+            pairs = [(about[name]["mm"][region], about["1 photo"]["mm"][region]) for about in found.values()]
+            ratio = np.mean([a for a, _ in pairs]) / np.mean([b for _, b in pairs])
+            each = [a / b for a, b in pairs]
+            print(f"{region}, {name} / 1 photo: {ratio:.2f} (by person: median {np.median(each):.2f}, "
+                  f"worst {max(each):.2f}, {sum(e < 1 for e in each)} of {len(each)} below 1)")  # fmt: skip
+    figures = ("bald", "hair", "silhouette")
+    print(f"\n| person | {' | '.join(f'{kind}: {name}' for kind in figures for name in BUILT)} |")
+    print(f"|---|{'---|' * (len(figures) * len(BUILT))}")
+    for seed, about in found.items():
+        print(f"| {seed} | {' | '.join(f'{about[name][kind]:.3f}' for kind in figures for name in BUILT)} |")
+    for kind in ("bald", "hair"):
+        for name in BUILT[1:]:
+            less = [about[name][kind] < about["1 photo"][kind] for about in found.values()]
+            print(f"profile's descriptor distance, {kind}: {name} below 1 photo: {sum(less)} of {len(less)} people")
+
+
+def budget(person: int = 0) -> None:
+    """Build a 10 s video of 1280 x 720 in a process of its own; tell seconds and memory.
+
+    Args:
+        person: Number of the person in the video.
+    """
     with tempfile.TemporaryDirectory() as folder:
         video = Path(folder) / "turn.mp4"
-        film(person, video, repeat=5, count=50)
+        film(sitter(person), video, repeat=5, count=50, rate=25.0)
         command = [sys.executable, "-m", "digitalme.cli", "build", "--video", str(video), "--out", f"{folder}/me"]
         environment = {**os.environ, "DIGITALME_STORE": f"{folder}/store", "PYTHONPATH": str(ROOT)}
         start = time.perf_counter()
@@ -75,43 +263,5 @@ def budget(person: Sitter) -> None:
         )
 
 
-def main(people: int = 3, first: int = 0, video: bool = True, budget_: bool = False) -> None:
-    """Print the table.
-
-    Args:
-        people: How many people.
-        first: Number of the first one.
-        video: Whether the video is fitted too.
-        budget_: Whether a whole build of a video is timed.
-    """
-    rows: dict[str, list[dict[str, float]]] = {}
-    for seed in range(first, first + people):
-        person = sitter(seed)
-        true = person.vertices
-        portraits, centers = photographed(person)
-        found = {"mean face": load_body().template.astype(float)}
-        found["1 photo"] = fit_head(portraits[0]).vertices(False, False)
-        for count in (3, 9):
-            heads = fit_together(portraits[:count], centers[:count])
-            found[f"{count} photos"] = heads[0].vertices(False, False)
-        if video:
-            with tempfile.TemporaryDirectory() as folder:
-                path = Path(folder) / "turn.mp4"
-                film(person, path)
-                album = pick_frames(Footage(path, "turn.mp4"), PickFramesConfig())
-            heads = fit_together(list(album.portraits), [each.center_px for each in album.shown])
-            found["video"] = heads[0].vertices(False, False)
-        for name, vertices in found.items():
-            rows.setdefault(name, []).append(errors_by_region(vertices, true))
-        shares = [rows["9 photos"][-1][k] / rows["1 photo"][-1][k] for k in ("profile", "profile curve")]
-        print(f"person {seed}: 9 photos / 1 photo: profile {shares[0]:.2f}, curve {shares[1]:.2f}", flush=True)
-    regions = list(rows["mean face"][0])
-    print(f"\n| mm, mean of {people} people | {' | '.join(regions)} |\n|---|{'---|' * len(regions)}")
-    for name, values in rows.items():
-        print(f"| {name} | {' | '.join(f'{np.mean([v[region] for v in values]):.2f}' for region in regions)} |")
-    if budget_:
-        budget(sitter(first))
-
-
 if __name__ == "__main__":
-    tyro.cli(main)
+    tyro.extras.subcommand_cli_from_dict({"people": people, "table": table, "budget": budget})

@@ -1,0 +1,132 @@
+"""Whether something hides a part of a face that other pictures of the same person show: a hand, a cup, a telephone.
+
+Faces are laid over each other by their landmarks. What hides one of them has another colour than the others have there,
+or none of their features. No network is asked what it is, so a thing that nobody trained for counts as well.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, Float32, UInt8
+from scipy.spatial import Delaunay
+
+from digitalme.body import landmarks as marks
+from digitalme.body.landmarks import landmark_points
+from digitalme.body.model import load_body
+
+SIDE = 96
+"""Side of the square that faces are laid into, pixels: 1.6 mm each."""
+OTHER_COLOR = 0.11
+"""Difference of log colour ratios from which a spot is not the same skin."""
+UNLIKE = 0.30
+"""Correlation with the likest of the other pictures below which features are gone."""
+HIDDEN_SHARE = 0.08
+"""A face with more than this share of what should be seen of it hidden is not used, ..."""
+MORE_THAN_USUAL = 2.5
+"""... if that is so many times the album's median: strands of a fringe hang before every picture of a face."""
+FEATURE = 1.2
+"""Spread of the others' evened grey levels around a spot, times the face's usual, from which it shows a feature."""
+
+
+def hidden_faces(
+    images: list[UInt8[np.ndarray, "h w 3"]], landmarks: list[Float[np.ndarray, "478 3"]], yaws: list[float]
+) -> dict[int, float]:
+    """Places of the pictures whose face is hidden, and by how much."""
+    shares = hidden_shares(images, landmarks, yaws)
+    limit = max(HIDDEN_SHARE, MORE_THAN_USUAL * float(np.median(shares))) if shares else 0.0
+    return {place: share for place, share in enumerate(shares) if share > limit}
+
+
+@lru_cache(maxsize=1)
+def _layout() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Triangles (t, 3) of landmarks, and for each pixel of the square its triangle (-1: none) and weights in it."""
+    points = landmark_points(load_body().template.astype(float))
+    x, y = points[:, 0], -points[:, 1]
+    # unrolled about the vertical axis, so that the cheeks get their share
+    across = np.arctan2(x, points[:, 2] - points[:, 2].min() + 0.03)
+    flat = np.stack([across / np.ptp(across), (y - y.min()) / np.ptp(y) - 0.5], 1)
+    flat[:, 0] -= (flat[:, 0].max() + flat[:, 0].min()) / 2
+    flat = (flat * 0.96 + 0.5) * SIDE
+    mesh = Delaunay(flat)
+    columns, rows = np.meshgrid(np.arange(SIDE) + 0.5, np.arange(SIDE) + 0.5)
+    spots = np.stack([columns.ravel(), rows.ravel()], 1)
+    found = mesh.find_simplex(spots)
+    inverse = mesh.transform[found]
+    two = np.einsum("nij,nj->ni", inverse[:, :2], spots - inverse[:, 2])
+    return mesh.simplices, found.reshape(SIDE, SIDE), np.c_[two, 1 - two.sum(1)].reshape(SIDE, SIDE, 3)
+
+
+def laid_out(
+    image: UInt8[np.ndarray, "h w 3"], landmarks: Float[np.ndarray, "478 3"]
+) -> tuple[Float32[np.ndarray, "s s 3"], Bool[np.ndarray, "s s"]]:
+    """A face in the common square, and which of its pixels the picture shows: not turned away, no eye and no mouth,
+    which open and shut."""
+    triangles, at, weights = _layout()
+    spots = landmarks[: marks.COUNT, :2].astype(np.float64)
+    a, b, c = (spots[triangles[:, k]] for k in range(3))
+    area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
+    size = np.abs(area) * np.sign(area) * np.sign(np.median(area))
+    inside = at >= 0
+    where = np.einsum("yxk,yxkc->yxc", weights, spots[triangles[at]]).astype(np.float32)
+    smooth = cv2.GaussianBlur(image, (0, 0), max(0.3, np.sqrt(np.abs(area).sum()) / SIDE / 2))
+    face = cv2.remap(smooth, where[..., 0] - 0.5, where[..., 1] - 0.5, cv2.INTER_LINEAR)
+    full = np.zeros(len(triangles))
+    full[np.unique(at[inside])] = 1
+    usual = np.median(size[full > 0])
+    seen = inside & (cv2.GaussianBlur((size[at] / usual).astype(np.float32), (0, 0), 2) > 0.45)
+    x, y = where[..., 0], where[..., 1]
+    seen &= (x > 0) & (y > 0) & (x < image.shape[1] - 1) & (y < image.shape[0] - 1)
+    return face.astype(np.float32), cv2.erode(seen.astype(np.uint8), np.ones((5, 5))) > 0
+
+
+def hidden_shares(
+    images: list[UInt8[np.ndarray, "h w 3"]], landmarks: list[Float[np.ndarray, "478 3"]], yaws: list[float]
+) -> list[float]:
+    """For each picture the share of its face that is hidden; 0 for all where there are fewer than three pictures."""
+    if len(images) < 3:
+        return [0.0] * len(images)
+    laid = [laid_out(image, spots) for image, spots in zip(images, landmarks, strict=True)]
+    colors, greys = [], []
+    for face, seen in laid:
+        logs = np.log(face + 8)
+        ratio = np.stack([logs[..., 0] - logs[..., 1], logs[..., 2] - logs[..., 1]], 2)
+        colors.append(cv2.GaussianBlur(ratio, (0, 0), 1.5))
+        grey = logs.mean(2)
+        share = cv2.GaussianBlur(seen.astype(np.float32), (0, 0), 5) + 1e-3
+        greys.append((grey - cv2.GaussianBlur(grey * seen, (0, 0), 5) / share) * seen)
+    shares = []
+    for k, (_, seen) in enumerate(laid):
+        others = sorted((j for j in range(len(laid)) if j != k), key=lambda j: abs(yaws[j] - yaws[k]))[:5]
+        shares.append(_hidden(k, others, [each for _, each in laid], colors, greys, seen))
+    return shares
+
+
+def _hidden(k: int, others: list[int], seen_in: list, colors: list, greys: list, seen: np.ndarray) -> float:
+    """The share of picture k's face that is unlike all others."""
+    away = np.full((SIDE, SIDE, len(others)), np.nan)
+    alike = np.full((SIDE, SIDE, len(others)), np.nan)
+    strong = np.zeros((SIDE, SIDE), np.float32)
+    for place, j in enumerate(others):
+        both = seen & seen_in[j]
+        if both.sum() < 0.15 * SIDE**2:
+            continue
+        tint = np.median((colors[k] - colors[j])[both], 0)  # lamps and white balance
+        away[..., place] = np.where(both, np.linalg.norm(colors[k] - colors[j] - tint, axis=2), np.nan)
+        product, ours, theirs = (
+            cv2.GaussianBlur((a * b * both).astype(np.float32), (0, 0), 4)
+            for a, b in ((greys[k], greys[j]), (greys[k], greys[k]), (greys[j], greys[j]))
+        )
+        alike[..., place] = np.where(both, product / np.sqrt(ours * theirs + 1e-6), np.nan)
+        strong = np.maximum(strong, np.where(both, np.sqrt(theirs), 0))
+    known = ~np.isnan(away).all(2)
+    if known.sum() < 0.1 * SIDE**2:
+        return 0.0
+    nearest = np.where(known, np.nanmin(np.where(np.isnan(away), 9, away), 2), 0)
+    likest = np.where(known, np.nanmax(np.where(np.isnan(alike), -1, alike), 2), 1)
+    feature = strong > FEATURE * np.median(strong[known])
+    odd = known & ((nearest > OTHER_COLOR) | (feature & (likest < UNLIKE)))
+    odd = cv2.morphologyEx(odd.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
+    return float(odd.sum() / known.sum())
