@@ -88,6 +88,7 @@ def build(
     selfie: tuple[Path, ...] = (),
     video: Annotated[Path | None, arg(metavar="PATH")] = None,
     prompt: str = "",
+    sketch: Annotated[Path | None, arg(metavar="PATH")] = None,
     voice: Annotated[Path | None, arg(metavar="PATH")] = None,
     say: str = "",
     say_file: Annotated[Path | None, arg(metavar="PATH")] = None,
@@ -107,6 +108,7 @@ def build(
         video: In place of photos: a video of the person turning the head slowly to one side and to the other. Given
             alone, a video with speech is the voice and the performance too.
         prompt: Instead of a photo a person in words, English or Chinese: "an old man with a white beard".
+        sketch: A drawing of a face, with a prompt or without: the avatar has its features, and its colours, if any.
         voice: A clip of speech: WAV, MP3, M4A, FLAC, OGG. Without one only the avatar is built.
         say: The words of the clip: the lips then follow them more closely. Without --voice a synthesiser speaks them.
         say_file: A text file with the words, in place of --say.
@@ -120,17 +122,19 @@ def build(
     """
     from digitalme import product
 
-    if bool(selfie) + bool(video) + bool(prompt.strip()) != 1:
+    if bool(selfie) + bool(video) + bool(prompt.strip() or sketch) != 1:
         raise InputError('build: expected either --selfie PHOTO or --prompt "a person in words" or --video TURN')
     first = selfie[0] if selfie else None
-    shown = first or video
+    shown = first or video or (sketch if not prompt.strip() else None)
     out = out or Path(product.folder_name(shown.stem if shown else re.sub(r"\W+", "-", prompt).strip("-")[:40]))
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out}: is not a folder; choose another with --out")
     words = _words(say, say_file, write, language_model)
     if video is not None and drive is None and voice is None and not words and product.speaks(video):
         drive = video  # somebody talks in it: it is the voice and the performance too
-    inputs = product.Inputs(first, voice, words, drive, prompt=prompt, more_selfies=tuple(selfie[1:]), turn=video)
+    inputs = product.Inputs(
+        first, voice, words, drive, prompt=prompt, sketch=sketch, more_selfies=tuple(selfie[1:]), turn=video
+    )
     _build(inputs, out, options, {"encode_photo": {"face": face}} if face is not None else {}, consent)
 
 
@@ -205,7 +209,7 @@ def _build(inputs: Inputs, out: Path, options: BuildOptions, extra: dict, consen
         if inputs.turn is not None or inputs.more_selfies:
             raise InputError("--restore is for one photo")
         pipeline += product.RESTORED
-    look, felt = product.wished(inputs.prompt)
+    look, felt = product.wished(inputs.prompt or ("a person" if inputs.sketch else ""))
     if inputs.drive is not None:
         felt.pop("animate", None)
     settings = product.merged(product.look_settings(options.look or look), felt, shortcuts, extra, _settings(options))

@@ -49,6 +49,8 @@ class Inputs:
     """A video whose face is followed; it is the voice too, where none is given."""
     prompt: str = ""
     """A person in words, instead of a selfie."""
+    sketch: Path | None = None
+    """A drawing of the person, beside the prompt or instead of it."""
     more_selfies: tuple[Path, ...] = ()
     """Further photos of the same person."""
     turn: Path | None = None
@@ -220,8 +222,10 @@ def sources_of(inputs: Inputs) -> dict[str, Any]:
         from digitalme.audio.files import sound_of_video
 
         given["voice"] = replace(sound_of_video(inputs.drive), text=inputs.say)
-    if inputs.prompt.strip():
-        given["prompt"] = Text(inputs.prompt.strip())
+    if inputs.sketch is not None:
+        given["sketch"] = Photo(read_source(inputs.sketch, "--sketch", LARGEST_PHOTO), inputs.sketch.name)
+    if inputs.prompt.strip() or inputs.sketch is not None:
+        given["prompt"] = Text(inputs.prompt.strip() or "a person")
     if inputs.say.strip():
         given["words"] = Text(inputs.say)
     return given
@@ -249,7 +253,7 @@ def build(inputs: Inputs, out: Path, how: How) -> Run:
         how = replace(how, pipeline=inputs.pipeline)
     if inputs.drive is not None and DRIVEN not in how.pipeline:
         how = replace(how, pipeline=how.pipeline + DRIVEN)
-    if inputs.prompt.strip() and PROMPTED not in how.pipeline:
+    if (inputs.prompt.strip() or inputs.sketch is not None) and PROMPTED not in how.pipeline:
         how = replace(how, pipeline=how.pipeline + PROMPTED)
     about: dict[str, Any] = {"synthetic": True}
     with writing_to(out, about) as drafts:

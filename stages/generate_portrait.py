@@ -8,11 +8,14 @@ from importlib import util
 
 import numpy as np
 
-from digitalme.artifacts import Description, Draft
+from digitalme.artifacts import Description, Draft, Photo
 from digitalme.body.changes import changes_of
 from digitalme.body.people import DRAWN_LOOKS, Person, expression_weights, person_from
 from digitalme.errors import InputError, MissingExtraError
 from digitalme.events import note
+from digitalme.geometry.fit import PHENOTYPES, fit_landmarks
+from digitalme.imaging.photo_files import decode_photo
+from digitalme.imaging.sketches import Sketch, read_sketch
 from digitalme.models.condition import PLAIN_VIEW, condition_of
 from digitalme.paths import asset
 from digitalme.rendering.people import View, picture_of
@@ -39,14 +42,22 @@ class GeneratePortraitConfig:
     """Refuse what is not made; off for private use, which is recorded."""
 
 
-def generate_portrait(description: Description, config: GeneratePortraitConfig = GeneratePortraitConfig()) -> Draft:
-    """Make up the person. Raises InputError for what is not made; MissingExtraError where networks are missing."""
+def generate_portrait(
+    description: Description, config: GeneratePortraitConfig = GeneratePortraitConfig(), sketch: Photo | None = None
+) -> Draft:
+    """Make up the person; a `sketch` shows the face, and what words do not say of hair and colours.
+
+    Raises InputError for what is not made; MissingExtraError where networks are missing.
+    """
     if config.source not in SOURCES:
         raise InputError(f"source: expected one of {', '.join(SOURCES)}; got {config.source!r}")
     check_prompt(description.text, private=not config.content_check)
     seed = zlib.crc32(description.text.encode()) if config.seed is None else config.seed
-    asked = {**description.attributes, **changes_of(config.changes)}
+    drawn = None if sketch is None else read_sketch(decode_photo(sketch.data, sketch.name).image, sketch.name)
+    asked = {**(drawn.attributes if drawn else {}), **description.attributes, **changes_of(config.changes)}
     person = person_from(asked, seed)
+    if drawn is not None:
+        person = replace(person, shape=_shape_of(drawn, person))
     note(attributes=person.attributes)
     # the portrait is a photograph of a calm face, whatever the look: what is drawn and what is felt come later
     sitter = replace(
@@ -62,6 +73,14 @@ def generate_portrait(description: Description, config: GeneratePortraitConfig =
         check_image(image, "the draft", private=not config.content_check)
     numbers = {k: v for k, v in asdict(person).items() if k.endswith("_color") or k in ("attributes", "shape", "seed")}
     return Draft(image=image, said=asked, source=source, **numbers)
+
+
+def _shape_of(drawn: Sketch, person: Person) -> dict[str, float]:
+    """The drawing's face on a head of the person's age and sex."""
+    height, width = drawn.image.shape[:2]
+    fitted = fit_landmarks(drawn.landmarks, width, height, 1.5 * max(width, height))
+    told = {name: weight for name, weight in person.shape.items() if name in PHENOTYPES}
+    return {name: weight for name, weight in fitted.shape.items() if name not in PHENOTYPES} | told
 
 
 def photographed(sitter: Person, size: int = 512) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -17,24 +18,46 @@ from digitalme.errors import InputError
 from digitalme.text.captions import caption
 
 
+@dataclass(frozen=True)
+class Sampling:
+    """How a pipeline samples."""
+
+    seed: int
+    strength: float
+    steps: int
+    guidance: float
+
+
+@dataclass(frozen=True)
+class Reference:
+    """An IP-Adapter (Ye et al. 2023) and the picture whose manner it brings in."""
+
+    adapter: str
+    """Its weights, a safetensors file; a CLIP image encoder lies beside it in `image_encoder`."""
+    image: UInt8[np.ndarray, "tall wide 3"]
+    scale: float
+
+
 def refine_with_pipeline(
-    folder: str, image: UInt8[np.ndarray, "h w 3"], attributes: Mapping[str, str], seed: int, strength: float,
-    steps: int, guidance: float,
+    folder: str, image: UInt8[np.ndarray, "h w 3"], attributes: Mapping[str, str], how: Sampling,
+    sketch: UInt8[np.ndarray, "rows columns 3"] | None = None, reference: Reference | None = None,
 ) -> UInt8[np.ndarray, "height width 3"]:  # fmt: skip
     """The picture as a pipeline redraws it, told the attributes in English. Raises InputError where there is none.
 
-    Inpainting draws all but the middle of the face; a ControlNet is given the picture's edges. Nothing is downloaded.
+    Inpainting draws all but the middle of the face; a ControlNet is given the sketch's lines, white on black, or where
+    there is no sketch the picture's edges. Nothing is downloaded.
     """
     pipe = load_pipeline(folder)
+    strength, steps = how.strength, how.steps
     size = _working_size(pipe, image.shape[0])
     picture = Image.fromarray(cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA))
     arguments = {
         "prompt": caption(dict(attributes) | {"look": "photo"}) + ", portrait", "num_inference_steps": steps,
-        "guidance_scale": guidance, "generator": torch.Generator().manual_seed(seed), "output_type": "np",
+        "guidance_scale": how.guidance, "generator": torch.Generator().manual_seed(how.seed), "output_type": "np",
     }  # fmt: skip
     kind = type(pipe).__name__
     if "ControlNet" in kind:
-        edges = Image.fromarray(np.repeat(cv2.Canny(np.array(picture), 60, 140)[..., None], 3, 2))
+        edges = _control(np.array(picture), sketch)
         arguments |= (
             {"image": picture, "control_image": edges, "strength": strength} if "Img2Img" in kind else {"image": edges}
         )
@@ -44,9 +67,41 @@ def refine_with_pipeline(
         arguments |= {"image": picture, "strength": max(strength, 1 / steps)}
     if "Inpaint" in kind or "ControlNet" in kind:
         arguments |= {"height": size, "width": size}
+    if reference is not None:
+        _adapt(pipe, reference)
+        arguments["ip_adapter_image"] = Image.fromarray(reference.image)
     with torch.no_grad():
         made = pipe(**arguments).images[0]
     return np.round(np.clip(made, 0, 1) * 255).astype(np.uint8)
+
+
+def _control(picture: np.ndarray, sketch: np.ndarray | None) -> Image.Image:
+    """Lines in white on black, as edge and scribble ControlNets want them."""
+    if sketch is None:
+        return Image.fromarray(np.repeat(cv2.Canny(picture, 60, 140)[..., None], 3, 2))
+    size = len(picture)
+    side = max(sketch.shape[:2])
+    square = np.full((side, side), 255, np.uint8)
+    top, left = ((side - length) // 2 for length in sketch.shape[:2])
+    square[top : top + sketch.shape[0], left : left + sketch.shape[1]] = cv2.cvtColor(sketch, cv2.COLOR_RGB2GRAY)
+    lines = 255 - cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA)
+    return Image.fromarray(np.repeat(lines[..., None], 3, 2))
+
+
+def _adapt(pipe: DiffusionPipeline, reference: Reference) -> None:
+    """Put an IP-Adapter into a pipeline. Raises InputError for what is none."""
+    path = Path(reference.adapter)
+    if not path.is_file() or path.suffix != ".safetensors" or not (path.parent / "image_encoder").is_dir():
+        raise InputError(f"refine_portrait.ip_adapter: {path}: expected a safetensors file, image_encoder/ beside it")
+    if "faceid" in path.name.lower().replace("-", "").replace("_", ""):
+        raise InputError(f"refine_portrait.ip_adapter: {path.name}: FaceID adapters rest on research-only face models")
+    if not hasattr(pipe, "load_ip_adapter"):
+        raise InputError(f"refine_portrait.model: a {type(pipe).__name__} takes no IP-Adapter")
+    try:
+        pipe.load_ip_adapter(str(path.parent), subfolder="", weight_name=path.name, local_files_only=True)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise InputError(f"refine_portrait.ip_adapter: {path}: cannot be loaded ({error})") from None
+    pipe.set_ip_adapter_scale(reference.scale)
 
 
 def load_pipeline(folder: str) -> DiffusionPipeline:

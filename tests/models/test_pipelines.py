@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from digitalme.artifacts import Draft
+from digitalme.artifacts import Draft, Photo
 from digitalme.body.people import person_from
 from digitalme.errors import InputError
 from digitalme.stages.refine_portrait import RefinePortraitConfig, refine_portrait
@@ -88,6 +88,65 @@ def test_any_pipeline_of_local_files_redraws_the_draft(kind, parts, tmp_path: Pa
     assert np.abs(made[0].astype(int) - draft.image[..., ::-1]).mean() > 3
     other = refine_portrait(replace(draft, seed=5), config)
     assert (cv2.imdecode(np.frombuffer(other.data, np.uint8), 1) != made[0]).any()
+
+
+def picture_of(photo: Photo) -> np.ndarray:
+    return cv2.imdecode(np.frombuffer(photo.data, np.uint8), 1)
+
+
+def test_a_controlnet_follows_the_sketch(parts, tmp_path: Path):
+    pipe = pipeline_of("controlnet", parts)
+    for _, weight in pipe.controlnet.named_parameters():  # its way out starts as nothing
+        torch.nn.init.normal_(weight, std=0.1)
+    pipe.save_pretrained(tmp_path, safe_serialization=True)
+    draft = draft_of(np.full((128, 128, 3), 128, np.uint8))
+    config = RefinePortraitConfig(str(tmp_path), steps=2, size=128)
+    page = np.full((90, 120, 3), 255, np.uint8)
+    cv2.circle(page, (60, 45), 30, (0, 0, 0), 3)
+    pages = (page, np.ascontiguousarray(page[:, 20:]))
+    sketches = [Photo(cv2.imencode(".png", each)[1].tobytes(), "s.png") for each in pages]
+    one, other = (picture_of(refine_portrait(draft, config, sketch)) for sketch in sketches)
+    assert (one != other).any()
+    assert (one != picture_of(refine_portrait(draft, config))).any()
+
+
+def test_an_ip_adapter_brings_in_a_picture(parts, tmp_path: Path):
+    from safetensors.torch import save_file
+
+    torch.manual_seed(1)
+    pipe = pipeline_of("img2img", parts)
+    pipe.save_pretrained(tmp_path / "pipe", safe_serialization=True)
+    vision = transformers.CLIPVisionConfig(
+        hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, image_size=32, patch_size=8,
+        projection_dim=16,
+    )  # fmt: skip
+    transformers.CLIPVisionModelWithProjection(vision).save_pretrained(tmp_path / "image_encoder")
+    weights = {"image_proj.proj.weight": torch.randn(4 * 16, 16), "image_proj.proj.bias": torch.zeros(4 * 16),
+               "image_proj.norm.weight": torch.ones(16), "image_proj.norm.bias": torch.zeros(16)}  # fmt: skip
+    crossed = [name for name in pipe.unet.attn_processors if "attn2" in name]
+    for i in range(len(crossed)):
+        weights |= {f"ip_adapter.{2 * i + 1}.to_{kind}_ip.weight": torch.randn(16, 16) for kind in "kv"}
+    save_file(weights, tmp_path / "adapter.safetensors")
+    y, x = np.mgrid[:64, :64].astype(np.uint8)
+    for name, picture in (("a", np.stack([4 * x, 4 * y, x + y], 2)), ("b", np.stack([255 - 4 * y, x, 4 * x], 2))):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), picture)
+    draft = draft_of(np.full((128, 128, 3), 128, np.uint8))
+    config = RefinePortraitConfig(str(tmp_path / "pipe"), 0.8, steps=2, size=128)
+    with_one, with_other = (
+        replace(config, ip_adapter=str(tmp_path / "adapter.safetensors"), reference=str(tmp_path / f"{name}.png"))
+        for name in "ab"
+    )
+    made = [picture_of(refine_portrait(draft, each)) for each in (config, with_one, with_other)]
+    assert (made[0] != made[1]).any()
+    assert (made[1] != made[2]).any()
+    with pytest.raises(InputError, match="go together"):
+        refine_portrait(draft, replace(with_one, reference=""))
+    with pytest.raises(InputError, match="image_encoder/ beside it"):
+        refine_portrait(draft, replace(with_one, ip_adapter=str(tmp_path / "none.safetensors")))
+    faceid = tmp_path / "ip-adapter-FaceID.safetensors"
+    faceid.write_bytes(b"")
+    with pytest.raises(InputError, match="FaceID adapters rest on"):
+        refine_portrait(draft, replace(with_one, ip_adapter=str(faceid)))
 
 
 def test_a_folder_that_is_no_pipeline_is_refused(tmp_path):
