@@ -151,3 +151,36 @@ def test_real_people_and_a_killed_worker(tmp_path):
     assert queue.counts()["done"] == 3
     assert sum(job.tries for job in queue.jobs()) == 4
     assert all((tmp_path / "many" / person.folder / "portrait.png").is_file() for person in people)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_cluster_whose_store_is_a_bucket(tmp_path, monkeypatch):
+    """Two people by a Dask worker, artifacts at s3://; another machine, with nothing of its own, finds them there."""
+    for needed in ("distributed", "s3fs", "moto", "flask"):
+        pytest.importorskip(needed)
+    from distributed import LocalCluster
+
+    from digitalme.artifacts import Portrait
+    from digitalme.demo import demo_photo
+    from digitalme.product import Built
+    from digitalme.shared_store import SharedStore
+    from tests.service.test_shared_store import bucket
+
+    monkeypatch.setenv("DIGITALME_STORE", str(tmp_path / "one"))
+    made_there = bucket()
+    address = next(made_there)
+    try:
+        rows = "".join(f"P{n},{demo_photo()},{n + 1} of us\n" for n in range(2))
+        people = read_table(table(tmp_path, "name,selfie,consent\n" + rows), tmp_path / "many", {}, address)
+        people = [replace(each, order=replace(each.order, until="portrait")) for each in people]
+        queue = Queue(tmp_path / "many" / "batch.sqlite")
+        enqueue(people, queue)
+        with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster:
+            run_on_cluster(queue, cluster.scheduler_address, lambda: None)
+        assert [(job.state, job.message) for job in queue.jobs()] == [("done", "")] * 2
+        key = Built.read(tmp_path / "many" / "P0").keys["portrait"]
+        other = SharedStore(address, tmp_path / "other")
+        assert other.load(key, Portrait).image.shape[2] == 3
+    finally:
+        made_there.close()
