@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 from digitalme.artifacts import Frames, Video, Voice
 from digitalme.events import progress, scratch
 from digitalme.imaging.video import encode_mp4, read_video
-from digitalme.trust.watermark import VIDEO_PSNR_DB, apply_layer, mark_layer
+from digitalme.trust.watermark import apply_layer, mark_layer
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def finish(frames: Frames, voice: Voice, config: FinishConfig) -> Video:
         for done in range(1, wanted + 1):
             if (picture := next(shown)) is not None:
                 if config.watermark:
-                    layer = mark_layer(picture, payload_of(picture, voice), VIDEO_PSNR_DB) if layer is None else layer
+                    layer = mark_layer(picture, payload_of(picture, voice)) if layer is None else layer
                     picture = apply_layer(picture, layer)
                 last = picture
             yield last

@@ -42,7 +42,7 @@ def read_png(path: Path) -> np.ndarray:
             width, height = header.size
         if width * height > LARGEST_PICTURE:
             raise InputError(f"{path}: {width} x {height} pixels; at most {LARGEST_PICTURE // 10**6} million are read")
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if _chunks_fit(data) else None
     except Image.DecompressionBombError:
         raise InputError(f"{path}: too large; at most {LARGEST_PICTURE // 10**6} million are read") from None
     except (OSError, SyntaxError, ValueError, cv2.error):
@@ -52,6 +52,19 @@ def read_png(path: Path) -> np.ndarray:
     if image.ndim == 3:
         image = cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA if image.shape[2] == 4 else cv2.COLOR_BGR2RGB)
     return image
+
+
+def _chunks_fit(data: bytes) -> bool:
+    """Whether no chunk of a PNG says it is longer than the file: OpenCV would allocate 2 GB for it first."""
+    at = 8
+    while data.startswith(b"\x89PNG") and at < len(data):
+        length = int.from_bytes(data[at : at + 4])
+        if at + 12 + length > len(data):
+            return False
+        if data[at + 4 : at + 8] == b"IEND":
+            break
+        at += 12 + length
+    return True
 
 
 def write_mask(path: Path, mask: np.ndarray) -> None:

@@ -17,8 +17,7 @@ SHORTEST_SECONDS = 0.2
 SILENCE_DBFS = -60.0
 """A clip whose loudest 10 ms stay below this holds no voice."""
 ANALYSIS_RATE = 16_000
-MOST_CHANNELS = 8
-"""PyAV (18.1) reads past the end of its list of channels where a frame has more: it ends the process."""
+MOST_CHANNELS = 64
 _KINDS = "expected wav, mp3, m4a, flac, ogg or a video with sound"
 
 
@@ -84,19 +83,29 @@ def _decode(path: Path, container: av.container.InputContainer, stream: av.Audio
     rate = stream.rate if stream.codec_context else 0  # none: a kind of sound that no decoder is for
     if not rate:
         raise InputError(f"{path}: its sound has no sample rate; {_KINDS}")
-    to_float = av.AudioResampler(format="fltp")  # keeps rate and channel layout
+    # keeps rate and channel layout; packed, for PyAV (18.1) reads past its list of planes from 8 channels on, and dies
+    to_float = av.AudioResampler(format="flt")
     blocks, count = [], 0
     for frame in container.decode(stream):
         if frame.layout.nb_channels > MOST_CHANNELS:
             raise InputError(f"{path}: {frame.layout.nb_channels} channels of sound; at most {MOST_CHANNELS} are read")
-        for block in to_float.resample(frame):
-            blocks.append(block.to_ndarray().mean(0))
+        try:
+            resampled = to_float.resample(frame)
+        except ValueError:
+            raise InputError(f"{path}: its sound changes channels or rate in the middle; {_KINDS}") from None
+        for block in resampled:
+            blocks.append(_mono(block))
             count += len(blocks[-1])
         _check_length(path, count / rate)
     for block in to_float.resample(None) if blocks else ():  # one that got nothing has nothing to give back
-        blocks.append(block.to_ndarray().mean(0))
+        blocks.append(_mono(block))
     samples = np.concatenate(blocks) if blocks else np.zeros(0)
     return np.clip(np.asarray(samples, np.float32), -1, 1), rate
+
+
+def _mono(block: av.AudioFrame) -> np.ndarray:
+    """The mean of a packed frame's channels, (n,)."""
+    return block.to_ndarray().reshape(-1, block.layout.nb_channels).mean(1)
 
 
 def _loudest_dbfs(samples: np.ndarray, rate: int) -> float:

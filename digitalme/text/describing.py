@@ -393,7 +393,10 @@ def age_group(years: int) -> str:
 
 
 def _age_in_years(text: str) -> str | None:
-    if match := re.search(r"\b(\d{1,3})[ -](?:years?[ -]old|yo\b|y/o)|\baged? (\d{1,3})\b|\b(\d{1,3})-year|(?:man|girl|boy|lady|person) of (\d{2})\b", text):
+    if match := re.search(
+        r"\b(\d{1,3})[ -](?:years?[ -]old|yo\b|y/o)|\baged? (\d{1,3})\b|\b(\d{1,3})-year|(?:man|girl|boy|lady|person) of (\d{2})\b",
+        text,
+    ):
         return age_group(int(next(group for group in match.groups() if group)))
     if match := re.search(r"\b(\d)0'?s\b", text):
         return age_group(int(match.group(1)) * 10 + 5) if int(match.group(1)) > 1 else None

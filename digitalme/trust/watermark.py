@@ -30,8 +30,13 @@ SYNC_SHARE = 0.45
 BAND = (TILE / 40, TILE / 10)
 """Radial frequencies that carry the mark, cycles a tile."""
 PSNR_DB = 43.0
-"""Quality of a marked picture: the mark's energy is set to this. A video is marked at VIDEO_PSNR_DB."""
-VIDEO_PSNR_DB = 44.0
+"""Quality of a marked picture, at least: the mark's energy in texture is set so that the whole reaches this."""
+FLAT_RMS = 0.55
+"""The mark's RMS where a picture is flat, grey levels: a blob of one level here and there, which no eye finds."""
+MOST_RMS = 2.75
+"""The mark's RMS in full texture, at most."""
+TEXTURE = 10.0
+"""Standard deviation within 15 pixels that hides the whole mark, grey levels."""
 ROUNDS = 4
 """Passes of informed embedding."""
 CHANCE = 1e-6
@@ -84,8 +89,9 @@ def _tile(weights: np.ndarray) -> Float32[np.ndarray, "256 256"]:
     return (tile / tile.std()).astype(np.float32)
 
 
-def mark_layer(image: UInt8[np.ndarray, "h w 3"], payload: int, psnr_db: float = PSNR_DB) -> Int16[np.ndarray, "h w 3"]:
-    """What to add to each channel of `image` to mark it with a 32-bit payload: stronger where texture hides it.
+def mark_layer(image: UInt8[np.ndarray, "h w 3"], payload: int) -> Int16[np.ndarray, "h w 3"]:
+    """What to add to each channel of `image` to mark it with a 32-bit payload: FLAT_RMS where it is flat, and in
+    texture, which hides it, as much as PSNR_DB leaves.
 
     Informed embedding (H. S. Malvar and D. A. F. Florencio, "Improved spread spectrum", 2003): what the picture itself
     happens to correlate with a pattern is measured and made up for, so that no bit starts out wrong.
@@ -96,15 +102,18 @@ def mark_layer(image: UInt8[np.ndarray, "h w 3"], payload: int, psnr_db: float =
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
     mean = cv2.blur(grey, (15, 15))
     texture = np.sqrt(np.clip(cv2.blur(grey * grey, (15, 15)) - mean * mean, 0, None))
-    visibility = cv2.GaussianBlur(np.clip(0.8 + texture / 30, 0.8, 1.6), (0, 0), 6)
-    rms = 255 / 10 ** (psnr_db / 20)
+    hiding = cv2.GaussianBlur(np.clip(texture / TEXTURE, 0, 1), (0, 0), 6)
+    # mean((FLAT_RMS + more * hiding) ** 2) is the mark's energy: solved for `more`
+    energy = (255 / 10 ** (PSNR_DB / 20)) ** 2
+    half, square = FLAT_RMS * float(hiding.mean()), float((hiding**2).mean()) + 1e-9
+    more = (np.sqrt(half**2 + square * (energy - FLAT_RMS**2)) - half) / square
+    amplitude = FLAT_RMS + min(more, MOST_RMS - FLAT_RMS) * hiding
     signs = np.array([1, *(1 if payload >> (BITS - 1 - bit) & 1 else -1 for bit in range(BITS))])
     wanted = np.sqrt(np.array([SYNC_SHARE, *[(1 - SYNC_SHARE) / BITS] * BITS]))
     weights = wanted.copy()
     for _ in range(ROUNDS):
         tile = np.tile(_tile(weights * signs), (height // TILE + 1, width // TILE + 1))[:height, :width]
-        layer = tile * visibility
-        layer *= rms / np.sqrt(np.mean(layer**2))
+        layer = tile * amplitude
         seen = _correlations(_residue_of_grey(np.clip(grey + layer, 0, 255))) * signs
         weights = np.clip(weights + 0.7 * (wanted * np.linalg.norm(seen) - seen) / np.linalg.norm(seen), 0, 1)
     return np.repeat(np.round(layer).astype(np.int16)[..., None], 3, 2)

@@ -6,9 +6,11 @@ import io
 import json
 import os
 import struct
+import wave
 import zipfile
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -99,6 +101,50 @@ def test_png_bomb_as_an_edited_artifact(tmp_path):
     (tmp_path / "portrait.png").write_bytes(png_bomb(30_000))
     with pytest.raises(InputError, match="million are read"):
         read_png(tmp_path / "portrait.png")
+
+
+def test_png_with_a_chunk_longer_than_the_file(tmp_path):
+    """96 bytes for which OpenCV takes 2 GB."""
+    cv2.imwrite(str(tmp_path / "hair.png"), np.zeros((32, 32), np.uint8))
+    data = bytearray((tmp_path / "hair.png").read_bytes())
+    at = data.index(b"IDAT") - 4
+    data[at : at + 4] = b"\x7f\xff\xff\xff"
+    (tmp_path / "hair.png").write_bytes(data)
+    before = peak_memory_mb()
+    with pytest.raises(InputError, match="not a readable picture"):
+        read_png(tmp_path / "hair.png")
+    assert peak_memory_mb() - before < 200
+
+
+def test_more_channels_than_pyav_can_hold(tmp_path):
+    """PyAV lists planes until it meets a null: with 8 channels there is none, and the process died."""
+    from digitalme.audio.files import MOST_CHANNELS, read_voice
+
+    for channels in (8, 15, MOST_CHANNELS + 1):
+        with wave.open(str(tmp_path / f"{channels}.wav"), "wb") as file:
+            file.setparams((channels, 2, 16_000, 0, "NONE", ""))
+            one = np.random.default_rng(0).integers(-9000, 9000, (16_000, 1), np.int16)
+            file.writeframes(one.repeat(channels, 1).tobytes())
+    for channels in (8, 15):
+        voice = read_voice(tmp_path / f"{channels}.wav")
+        assert np.allclose(voice.samples, one[:, 0] / 32768, atol=1e-4)
+    with pytest.raises(InputError, match=r"65 channels|cannot be decoded"):
+        read_voice(tmp_path / "65.wav")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[stages]\nportrait = true", '[stages]\nportrait = { stage = "encode_photo", photo = [] }',
+        "[stages]\nportrait = { stage = true }", "[sources]\nphoto = true", 'extends = "' + "A" * 5000 + '"',
+    ],
+)  # fmt: skip
+def test_pipelines_of_the_wrong_kinds(tmp_path, text):
+    from digitalme.pipeline import read_pipeline
+
+    (tmp_path / "mine.toml").write_text(text)
+    with pytest.raises(InputError):
+        read_pipeline(str(tmp_path / "mine.toml"))
 
 
 def test_zip_bomb(tmp_path):

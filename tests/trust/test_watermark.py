@@ -97,6 +97,33 @@ def test_survives_h264_at_crf_28_and_half_size():
     assert accuracy(seen.payload) >= 0.9
 
 
+def test_flat_places_are_hardly_touched():
+    """A studio backdrop gets a level here and there, texture the rest; the mark holds after CRF 28 and half size."""
+    y, x = np.mgrid[:512, :512]
+    backdrop = np.repeat((200 - 0.06 * x - 0.04 * y).round()[..., None], 3, 2).astype(np.uint8)
+    picture = backdrop.copy()
+    picture[140:, 130:380] = scene(9)[140:, 130:380]
+    layer = mark_layer(picture, PAYLOAD)
+    flat, texture = layer[:100].astype(float), layer[200:480, 160:350].astype(float)
+    assert flat.std() < 0.8
+    assert np.abs(flat).max() <= 3
+    assert texture.std() > 3 * flat.std()
+    marked = apply_layer(picture, layer)
+    assert psnr(picture, marked) >= 42
+    assert accuracy(detect([marked]).payload) == 1
+    back = through_h264([marked] * 12, 28)
+    seen = detect([cv2.resize(each, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for each in back])
+    assert seen.found
+    assert accuracy(seen.payload) >= 0.9
+
+
+def test_a_picture_of_one_colour_is_marked_too():
+    plain = np.full((512, 512, 3), 128, np.uint8)
+    marked = mark(plain, PAYLOAD)
+    assert psnr(plain, marked) > 50
+    assert detect([marked]).found
+
+
 def test_unmarked_pictures_have_none():
     """What is told of chance is true: over many unmarked pictures the smallest is about one in their number."""
     seen = [detect([scene(seed, 384, 448)]) for seed in range(100, 108)]
