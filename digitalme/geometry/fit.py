@@ -272,6 +272,25 @@ def face_angles(
     return euler_from_rotation(CAMERA_FROM_WORLD_FRONT.T @ view.rotation)
 
 
+def mean_landmarks(points: Float[np.ndarray, "4 2"]) -> Float32[np.ndarray, "478 3"]:
+    """The mean face's landmarks where right eye, left eye, tip of the nose and middle of the mouth lie at `points`.
+
+    For pictures in which no landmarks are found: the nearest similarity (Umeyama 1991) from the front.
+    """
+    template = load_body().template.astype(np.float64)
+    irises = [np.repeat(template[iris_vertices(side)].mean(0, keepdims=True), 5, 0) for side in ("right", "left")]
+    for iris in irises:
+        iris[1:] += 0.0058 * np.array([[1, 0, 0], [0, 1, 0], [-1, 0, 0], [0, -1, 0]])
+    seen = np.concatenate([landmark_points(template), *irises]) * [1, -1, -1]
+    known = np.stack([seen[ids, :2].mean(0) for ids in ([33, 133], [362, 263], [1], [13, 14])])
+    middle, target = known.mean(0), points.mean(0)
+    a, b = (known - middle) @ [1, 1j], (points - target) @ [1, 1j]
+    turn = (np.conj(a) @ b) / (np.conj(a) @ a)  # a rotation and a scale as one complex number
+    flat = (seen[:, :2] - middle) @ [1, 1j] * turn
+    place = np.stack([flat.real, flat.imag], 1) + target
+    return np.c_[place, (seen[:, 2] - seen[:468, 2].mean()) * abs(turn)].astype(np.float32)
+
+
 def camera_of_shape(portrait: Portrait, shape: dict[str, float]) -> tuple[Camera, float]:
     """The camera that sees a head of known shape as the portrait shows it, and the landmarks' rms miss, mm."""
     vertices = load_body().vertices(shape)

@@ -38,6 +38,12 @@ class FaceBox:
     score: float
     roll: float
     """How far the eyes-to-mouth axis leans to the right of the picture, radians; 0 when upright."""
+    points: tuple[tuple[float, float], ...] = ()
+    """Right eye, left eye, tip of the nose, middle of the mouth; pixels of the picture."""
+
+    def moved(self, x: float, y: float) -> FaceBox:
+        """The same face in a picture whose origin lies so far to the left and above."""
+        return replace(self, x=self.x + x, y=self.y + y, points=tuple((u + x, v + y) for u, v in self.points))
 
     @property
     def size(self) -> float:
@@ -109,10 +115,22 @@ def find_faces(image: UInt8[np.ndarray, "h w 3"]) -> list[FaceBox]:
         for x in np.linspace(0, width - side_x, tiles).astype(int):
             for y in np.linspace(0, height - side_y, tiles).astype(int):
                 tile = np.ascontiguousarray(image[y : y + side_y, x : x + side_x])
-                boxes += [replace(b, x=b.x + x, y=b.y + y) for b in _boxes_in(tile) if b.score > SURE]
+                boxes += [b.moved(float(x), float(y)) for b in _boxes_in(tile) if b.score > SURE]
     if not boxes:
         boxes = [box for box in _boxes_in(image, full_range=False) if box.score > SURE]
     return sorted(_distinct(boxes), key=lambda box: box.x)
+
+
+def softened(image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
+    """The picture with soft lines: a drawing that is nearer to a photo."""
+    return cv2.GaussianBlur(image, (0, 0), max(max(image.shape[:2]) / 400, 0.5))
+
+
+def unsure_faces(image: UInt8[np.ndarray, "h w 3"]) -> list[FaceBox]:
+    """What might be a face, best first, for pictures in which `find_faces` sees none: drawings, mostly. Both detectors
+    are asked, also about the picture with softer lines; whether there are landmarks is for the caller to see."""
+    boxes = [box for look in (image, softened(image)) for full in (False, True) for box in _boxes_in(look, full)]
+    return sorted(_distinct(boxes), key=lambda box: -box.score)
 
 
 def _boxes_in(image: UInt8[np.ndarray, "h w 3"], full_range: bool = True) -> list[FaceBox]:
@@ -122,7 +140,7 @@ def _boxes_in(image: UInt8[np.ndarray, "h w 3"], full_range: bool = True) -> lis
     boxes = []
     for detection in found:
         place = detection.location_data
-        eye, other_eye, _, mouth, *_ = np.array([(p.x * width, p.y * height) for p in place.relative_keypoints])
+        eye, other_eye, nose, mouth, *_ = np.array([(p.x * width, p.y * height) for p in place.relative_keypoints])
         right, down = mouth - (eye + other_eye) / 2
         box = place.relative_bounding_box
         boxes.append(
@@ -133,6 +151,7 @@ def _boxes_in(image: UInt8[np.ndarray, "h w 3"], full_range: bool = True) -> lis
                 height=box.height * height,
                 score=detection.score[0],
                 roll=float(np.arctan2(-right, down)),
+                points=tuple((float(u), float(v)) for u, v in (eye, other_eye, nose, mouth)),
             )
         )
     return boxes

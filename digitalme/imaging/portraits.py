@@ -12,20 +12,25 @@ from digitalme.artifacts import Portrait
 from digitalme.body import landmarks as marks
 from digitalme.errors import InputError
 from digitalme.events import progress
-from digitalme.geometry.fit import face_angles
+from digitalme.geometry.fit import face_angles, mean_landmarks
 from digitalme.imaging import appearance
 from digitalme.imaging.face_detection import (
+    SURE,
     choose_face,
     find_faces,
     landmarks_in_box,
     person_segmentation,
+    softened,
     steady_landmarks,
+    unsure_faces,
 )
 from digitalme.imaging.masks import FaceFrame, hair_mask, person_mask, skin_distance, skin_seed
 from digitalme.imaging.matting import guided_filter, person_matte, smoothstep
 
 MASK_FACE_PX = 220
 """Masks are cut at this face height and refined at the portrait's own."""
+UNREADABLE = 0.6
+"""A face that the detector is surer of than this is taken even if it shows no landmarks."""
 UP, DOWN, ASIDE = 1.05, 1.25, 1.45
 """The crop's margins over the forehead, under the chin, and left and right of the middle, in face heights."""
 
@@ -51,7 +56,7 @@ def portrait_of(
 
     `focal_px`: in pixels of the picture, where it is known. `name` is used in messages only.
     """
-    original, turns, near = _upright(image, name, config.face)
+    original, turns, near, certainty = _upright(image, name, config.face)
     progress(1, 4)
     top, chin = near[marks.FOREHEAD_TOP, :2], near[marks.CHIN, :2]
     face_px = float(np.linalg.norm(top - chin))
@@ -76,6 +81,8 @@ def portrait_of(
     quality = {"face_px": face_px, "blur": appearance.blur(image, face), "yaw": yaw, "pitch": pitch, "roll": roll}
     if turns:
         quality["quarter_turns"] = float(turns)
+    if certainty < SURE:
+        quality["certainty"] = certainty
     traits = appearance.traits(image, seed, hair, face)
     portrait = Portrait(
         image=image,
@@ -94,8 +101,9 @@ def portrait_of(
     return portrait
 
 
-def _upright(image: np.ndarray, name: str, number: int) -> tuple[np.ndarray, int, np.ndarray]:
-    """The picture turned so that the face stands upright, how many quarter turns that took, and the landmarks."""
+def _upright(image: np.ndarray, name: str, number: int) -> tuple[np.ndarray, int, np.ndarray, float]:
+    """The picture turned so that the face stands upright, how many quarter turns that took, the landmarks, and how
+    sure the detector is (0..1)."""
     for turns in (0, 2, 1, 3):  # the detector sees faces that lie on their side, but none upside down
         turned = np.ascontiguousarray(np.rot90(image, turns))
         faces = find_faces(turned)
@@ -106,9 +114,19 @@ def _upright(image: np.ndarray, name: str, number: int) -> tuple[np.ndarray, int
             turns = (turns + lean) % 4
             turned = np.ascontiguousarray(np.rot90(image, turns))
             faces = find_faces(turned)
-        found = landmarks_in_box(turned, choose_face(faces, name, number))
+        box = choose_face(faces, name, number)
+        found = landmarks_in_box(turned, box)
         if found is not None:
-            return turned, turns, found
+            return turned, turns, found, box.score
+    guesses = unsure_faces(image)
+    for box in guesses:
+        for look in (image, softened(image)):
+            found = landmarks_in_box(look, box)
+            if found is not None:
+                return image, 0, found, min(box.score, 0.99 * SURE)
+    for box in guesses[:1]:
+        if box.score > UNREADABLE:  # a drawing: no landmarks, but eyes, nose and mouth
+            return image, 0, mean_landmarks(np.array(box.points)), 0.5 * SURE
     choose_face([], name)
     raise AssertionError("choose_face refuses an empty list")
 
@@ -179,6 +197,11 @@ def _masks(image: np.ndarray, landmarks: np.ndarray, face: FaceFrame) -> tuple[n
 def _warnings(quality: dict[str, float], landmarks: np.ndarray, traits: dict[str, float]) -> tuple[str, ...]:
     """What will make the result worse, in plain words."""
     said = []
+    if "certainty" in quality:
+        said.append(
+            f"the detector is not sure that this is a face (score {quality['certainty']:.2f}, usually 0.75 and more): "
+            "shape, colours and hair may be off"
+        )
     if quality["face_px"] < 150:
         said.append(f"the face is only {quality['face_px']:.0f} pixels high; 300 or more look better")
     if quality["blur"] < 12:

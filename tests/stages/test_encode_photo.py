@@ -12,8 +12,10 @@ from PIL import Image
 from digitalme.artifacts import Photo, Portrait
 from digitalme.demo import demo_photo
 from digitalme.errors import InputError
-from digitalme.imaging.face_detection import find_faces
+from digitalme.imaging.face_detection import find_faces, landmarks_in_box
 from digitalme.stages.encode_photo import EncodePhotoConfig, encode_photo
+from digitalme.stages.groom import GroomConfig, groom
+from digitalme.stages.reconstruct import ReconstructConfig, reconstruct
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +172,19 @@ def test_the_larger_of_two_faces_is_taken(astronaut, plain):
 def test_no_face_is_said(nobody):
     with pytest.raises(InputError, match=r"me\.png: no face found"):
         encode(nobody)
+
+
+def test_of_a_drawing_the_detector_is_not_sure_says_so_and_carries_on(astronaut):
+    """A pencil drawing in which a face is found and no landmarks: they are the mean face's, on its eyes and mouth."""
+    lines = cv2.pencilSketch(astronaut, sigma_s=60, sigma_r=0.07, shade_factor=0.05)[0]
+    drawing = cv2.cvtColor(lines, cv2.COLOR_GRAY2RGB)
+    assert landmarks_in_box(drawing, find_faces(drawing)[0]) is None
+    portrait = encode(drawing)
+    assert miss(in_original(portrait), in_original(encode(astronaut))) < 0.15
+    assert 0 < portrait.quality["certainty"] < 0.7
+    assert any("not sure" in said for said in portrait.warnings)
+    likeness = reconstruct(portrait, ReconstructConfig(texture_size=512))
+    assert groom(portrait, likeness, GroomConfig(look="moe")).look == "moe"
 
 
 def test_a_face_too_small_to_see_is_refused(astronaut):
