@@ -14,6 +14,7 @@ from torch import Tensor
 from digitalme.models.coder import Coder
 from digitalme.models.condition import CONDITION
 from digitalme.models.gan import Generator
+from digitalme.models.vae import Vae
 
 
 def to_tensor(pictures: UInt8[np.ndarray, "n s s 3"]) -> Tensor:
@@ -27,8 +28,12 @@ def to_pictures(tensor: Tensor) -> UInt8[np.ndarray, "n s s 3"]:
 
 
 @lru_cache(maxsize=2)
-def load_coder(path: Path) -> Coder:
+def load_coder(path: Path) -> Coder | Vae:
     weights = load_file(path)
+    if "basis" not in weights:
+        vae = Vae(weights["begin.weight"].shape[1], weights["start.weight"].shape[0])
+        vae.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
+        return vae.eval()
     coder = Coder(weights["basis"].shape[1], weights["last.weight"].shape[1])
     coder.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
     return coder.eval()

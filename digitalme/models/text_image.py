@@ -74,20 +74,23 @@ def codes_of(texts: Sequence[str]) -> Tensor:
 
 
 class AttributeClassifier(nn.Module):
-    """A head for each attribute of ATTRIBUTES over a trunk of its own."""
+    """A head for each attribute of ATTRIBUTES over the views of digitalme.models.views, each with its own trunk."""
 
-    def __init__(self, width: int = 128) -> None:
+    def __init__(self, width: int = 128, views: int = 2) -> None:
         super().__init__()
-        self.trunk = Trunk(width=width)
-        self.heads = nn.ModuleDict({name: nn.Linear(width, len(values)) for name, values in ATTRIBUTES.items()})
+        self.trunks = nn.ModuleList(Trunk(width=width) for _ in range(views))
+        self.heads = nn.ModuleDict({name: nn.Linear(views * width, len(v)) for name, v in ATTRIBUTES.items()})
+        self.forget = nn.Dropout(0.3)
 
-    def forward(self, pictures: Tensor) -> dict[str, Tensor]:
-        features = F.gelu(self.trunk(pictures))
+    def forward(self, views: Tensor) -> dict[str, Tensor]:
+        """Scores of each attribute's values, of views (n, views, 3, SIDE, SIDE)."""
+        parts = [trunk(views[:, i]) for i, trunk in enumerate(self.trunks)]
+        features = self.forget(F.gelu(torch.cat(parts, 1)))
         return {name: head(features) for name, head in self.heads.items()}
 
-    def loss(self, pictures: Tensor, condition: Tensor) -> Tensor:
+    def loss(self, views: Tensor, condition: Tensor) -> Tensor:
         start, total = 0, torch.zeros(())
-        scores = self(pictures)
+        scores = self(views)
         for name, values in ATTRIBUTES.items():
             wanted = condition[:, start : start + len(values)]
             start += len(values)
@@ -95,7 +98,7 @@ class AttributeClassifier(nn.Module):
         return total / len(ATTRIBUTES)
 
     @torch.no_grad()
-    def words(self, pictures: Tensor) -> list[dict[str, str]]:
+    def words(self, views: Tensor) -> list[dict[str, str]]:
         """The likeliest value of each attribute."""
-        picks = {name: score.argmax(1).tolist() for name, score in self(pictures).items()}
-        return [{name: ATTRIBUTES[name][pick[i]] for name, pick in picks.items()} for i in range(len(pictures))]
+        picks = {name: score.argmax(1).tolist() for name, score in self(views).items()}
+        return [{name: ATTRIBUTES[name][pick[i]] for name, pick in picks.items()} for i in range(len(views))]

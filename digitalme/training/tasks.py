@@ -19,6 +19,8 @@ from digitalme.models.diffusion import LatentDiffusion
 from digitalme.models.gaussian import forgetful
 from digitalme.models.sampling import load_coder, to_pictures, to_tensor
 from digitalme.models.text_image import SIDE, AttributeClassifier, TextImagePair, codes_of
+from digitalme.models.vae import Vae
+from digitalme.models.views import views_of
 from digitalme.rendering.people import contact_sheet
 from digitalme.text.captions import caption
 from digitalme.training.dataset import read_split
@@ -46,12 +48,19 @@ class CoderTask:
         examples = read_split(data, "train")
         self.pictures = examples.images
         self.shown = to_tensor(read_split(data, "validation").images[:16])
-        self.coder = Coder(recipe["channels"], recipe["width"])
-        self.coder.fit(to_tensor(self.pictures[:: max(1, len(self.pictures) // 600)]))
+        self.coder = self.untrained()
         self.modules: dict[str, torch.nn.Module] = {"coder": self.coder}
         self.optimizers: dict[str, torch.optim.Optimizer] = {
             "coder": torch.optim.AdamW(self.coder.parameters(), recipe["rate"])
         }
+
+    def untrained(self) -> torch.nn.Module:
+        coder = Coder(self.recipe["channels"], self.recipe["width"])
+        coder.fit(to_tensor(self.pictures[:: max(1, len(self.pictures) // 600)]))
+        return coder
+
+    def loss(self, pictures: Tensor) -> Tensor:
+        return coder_loss(self.coder, pictures)
 
     def step(self, step: int, share: float) -> dict[str, float]:
         optimizer = self.optimizers["coder"]
@@ -61,7 +70,7 @@ class CoderTask:
         if step % 2:
             pictures = pictures.flip(3)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.get("bf16", False)):
-            loss = coder_loss(self.coder, pictures)
+            loss = self.loss(pictures)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -76,10 +85,18 @@ class CoderTask:
         return dict(self.coder.state_dict())
 
 
+class VaeTask(CoderTask):
+    def untrained(self) -> torch.nn.Module:
+        return Vae(self.recipe["channels"], self.recipe["width"])
+
+    def loss(self, pictures: Tensor) -> Tensor:
+        return self.coder.loss(pictures)
+
+
 class Latents:
     """A split as latents (without a coder: as pictures), each also mirrored, with their conditions."""
 
-    def __init__(self, data: Path, coder: Coder | None, split: str = "train") -> None:
+    def __init__(self, data: Path, coder: Coder | Vae | None, split: str = "train") -> None:
         examples = read_split(data, split)
         latents, conditions = [], []
         with torch.no_grad():
@@ -263,11 +280,15 @@ class _PictureTask(ABC):
     def __init__(self, data: Path, recipe: Mapping[str, Any], model: torch.nn.Module) -> None:
         self.recipe, self.model = recipe, model
         self.train, self.other = (read_split(data, recipe[part]) for part in ("split", "scored_on"))
-        self.pictures, self.unseen = (shrunk(part.images) for part in (self.train, self.other))
+        self.pictures, self.unseen = (self.seen(part.images) for part in (self.train, self.other))
         self.modules: dict[str, torch.nn.Module] = {"model": model}
         self.optimizers: dict[str, torch.optim.Optimizer] = {
             "model": torch.optim.AdamW(model.parameters(), recipe["rate"], weight_decay=0.05)
         }
+
+    def seen(self, pictures: np.ndarray) -> Tensor:
+        """Pictures as the model takes them."""
+        return shrunk(pictures)
 
     @abstractmethod
     def batch_loss(self, picked: np.ndarray) -> Tensor:
@@ -338,9 +359,18 @@ class ClassifierTask(_PictureTask):
     def __init__(self, data: Path, recipe: Mapping[str, Any]) -> None:
         super().__init__(data, recipe, AttributeClassifier())
         self.condition = torch.from_numpy(self.train.condition)
+        if also := recipe.get("also"):
+            more = read_split(Path(also), "held_out")
+            self.pictures = torch.cat([self.pictures, self.seen(more.images)])
+            self.condition = torch.cat([self.condition, torch.from_numpy(more.condition)])
+
+    def seen(self, pictures: np.ndarray) -> Tensor:
+        return views_of(pictures)
 
     def batch_loss(self, picked: np.ndarray) -> Tensor:
-        return self.model.loss(varied(self.pictures[picked]), self.condition[picked])
+        views = self.pictures[picked]
+        views = torch.stack([varied(views[:, i]) for i in range(views.shape[1])], 1)
+        return self.model.loss(views, self.condition[picked])
 
     def score(self) -> float:
         """Share of attributes right on people not seen."""
@@ -351,6 +381,7 @@ class ClassifierTask(_PictureTask):
 
 
 TASKS: dict[str, Any] = {
-    "coder": CoderTask, "diffusion": DiffusionTask, "gan": GanTask, "pair": PairTask, "classifier": ClassifierTask,
+    "coder": CoderTask, "vae": VaeTask, "diffusion": DiffusionTask, "gan": GanTask, "pair": PairTask,
+    "classifier": ClassifierTask,
 }  # fmt: skip
 """A recipe's `network` to what trains it."""

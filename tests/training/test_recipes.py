@@ -72,6 +72,22 @@ def test_the_coder_learns_what_the_components_leave_out(coder, data):
     assert list((coder / "samples").glob("*.png"))
 
 
+def test_the_vae_learns_and_diffusion_works_on_its_latents(data, tmp_path):
+    run_recipe("tiny_vae", data, tmp_path / "vae", say=lambda line: None)
+    found = losses(tmp_path / "vae")
+    assert found[-1] < 0.75 * found[0]
+    vae = load_coder(tmp_path / "vae" / "model.safetensors")
+    pictures = to_tensor(dataset.read_split(data, "train").images)
+    with torch.no_grad():
+        latents = vae.encode(pictures)
+        assert latents.shape[1:] == (4, 4, 4)
+        assert latents.std().item() == pytest.approx(1, abs=0.25)
+        assert (vae.decode(latents) - pictures).abs().mean() < 0.75 * (pictures - pictures.mean(0)).abs().mean()
+    run_recipe("tiny_diffusion", data, tmp_path / "diffusion", tmp_path / "vae" / "model.safetensors",
+               {"steps": 12, "log_every": 6}, say=lambda line: None)  # fmt: skip
+    assert (tmp_path / "diffusion" / "model.safetensors").is_file()
+
+
 @pytest.mark.parametrize("name", ["tiny_pair", "tiny_classifier"])
 def test_words_and_pictures_are_learnt(name, data, tmp_path):
     run_recipe(name, data, tmp_path, say=lambda line: None)

@@ -57,6 +57,7 @@ def networks(data: Path, sheets: Path | None) -> None:
 
     from digitalme.models.sampling import load_coder, load_diffusion, load_generator, to_pictures, to_tensor
     from digitalme.models.text_image import AttributeClassifier, TextImagePair
+    from digitalme.models.views import views_of
     from digitalme.training.dataset import read_split
 
     torch.set_num_threads(1)
@@ -81,9 +82,7 @@ def networks(data: Path, sheets: Path | None) -> None:
 
     @torch.no_grad()
     def right(pictures: np.ndarray) -> float:
-        found = [
-            word for i in range(0, len(pictures), 64) for word in classifier.words(to_tensor(pictures[i : i + 64]))
-        ]
+        found = [word for i in range(0, len(pictures), 64) for word in classifier.words(views_of(pictures[i : i + 64]))]
         hits = [
             alike(name, words[name]) == alike(name, line["attributes"][name])
             for words, line in zip(found, test.about, strict=True)
@@ -154,7 +153,7 @@ def prompt_of(number: int) -> tuple[str, dict[str, str], str]:
 
 
 def prompts(count: int, folder: Path, sheets: Path | None) -> None:
-    """Every prompt through the pipeline's own stages, then the figures. What `folder` holds already is not made again."""
+    """Every prompt through the pipeline's own stages, then the figures. What `folder` holds is not made again."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
         if not (folder / f"{number:03d}.json").is_file():
@@ -291,14 +290,14 @@ def _classifier():
         return None
     from safetensors.torch import load_file
 
-    from digitalme.models.sampling import to_tensor
     from digitalme.models.text_image import AttributeClassifier
+    from digitalme.models.views import views_of
 
     model = AttributeClassifier()
     weights = load_file(MODELS["classifier"])
     model.load_state_dict(full(weights))
     model.eval()
-    return lambda picture: model.words(to_tensor(picture[None]))[0]
+    return lambda picture: model.words(views_of(picture[None]))[0]
 
 
 def main(
