@@ -72,7 +72,7 @@ def test_the_coder_learns_what_the_components_leave_out(coder, data):
     assert list((coder / "samples").glob("*.png"))
 
 
-def test_the_vae_learns_and_diffusion_works_on_its_latents(data, tmp_path):
+def test_the_vae_learns_and_diffusion_works_on_its_latents(data, coder, tmp_path):
     run_recipe("tiny_vae", data, tmp_path / "vae", say=lambda line: None)
     found = losses(tmp_path / "vae")
     assert found[-1] < 0.75 * found[0]
