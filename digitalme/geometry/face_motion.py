@@ -208,6 +208,8 @@ USUAL = (
     "browDown", "eyeLook",
 )  # fmt: skip
 """What faces do all the time; the rest has to be seen more clearly."""
+FAINT = ("mouthPucker", "browInnerUp")
+"""Usual ones that landmarks answer to so faintly that a price would hold them down: what is read decides."""
 
 
 RESTING = ("jawOpen", "eyeBlink", "mouthSmile", "mouthPucker", "mouthFunnel", "browInnerUp", "browOuterUp", "browDown")
@@ -236,7 +238,9 @@ def action_prior(
         i, j = at[f"{stem}Left"], at[f"{stem}Right"]
         form[np.ix_([i, j], [i, j])] += 30.0 * np.array([[1, -1], [-1, 1]])
     usual = np.array([name.startswith(USUAL) for name in names])
-    return form + np.diag(np.where(usual, 0.0, 20.0)), np.where(usual, 0.5, 10.0)
+    faint = np.array([name.startswith(FAINT) for name in names])
+    form += np.diag(np.where(usual, np.where(faint, -3.0, 0.0), 20.0))
+    return form, np.where(usual, np.where(faint, 0.0, 0.5), 10.0)
 
 
 def _bounded(normal: np.ndarray, pull: np.ndarray, weights: np.ndarray, lowest: np.ndarray) -> np.ndarray:
