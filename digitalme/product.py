@@ -485,7 +485,14 @@ def _replace(draft: Path, target: Path, drafts: Path) -> None:
     if draft.is_dir() and target.is_symlink():  # the link goes, what it leads to stays
         target.unlink()
     elif draft.is_dir() and target.is_dir():
-        os.rename(target, drafts / f".old-{target.name}")
+        aside = drafts / f".old-{target.name}"
+        os.rename(target, aside)
+        try:
+            os.replace(draft, target)
+        except OSError:
+            os.rename(aside, target)
+            raise
+        return
     os.replace(draft, target)
 
 

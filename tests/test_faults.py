@@ -85,6 +85,44 @@ def test_full_disk_at_every_write(tmp_path):
     assert all("No space left" in message for message in messages)
 
 
+def test_full_disk_while_results_are_handed_over(tmp_path):
+    """At every write into --out: each file there is the old one or the new one, whole, and no draft is left."""
+    from digitalme.product import writing_to
+
+    names, at = ("portrait.txt", "video.txt", "performance.txt"), 0
+    while True:
+        at += 1
+        out = tmp_path / str(at)
+        out.mkdir()
+        for name in names:
+            (out / name).write_text("old " * 1000)
+        (out / "run").mkdir()
+        (out / "run" / "run.json").write_text("old")
+        fault.arm(out, at, full_disk)
+        failed = False
+        try:
+            with writing_to(out) as drafts:
+                for name in names:
+                    (drafts / name).write_text("new " * 1000)
+                (drafts / "run").mkdir()
+                (drafts / "run" / "run.json").write_text("new")
+        except (DigitalMeError, OSError):
+            failed = True
+        reached = fault.seen >= at
+        fault.rest()
+        found = {(out / name).read_text() for name in names}
+        assert found <= {"old " * 1000, "new " * 1000}
+        told = (out / "run" / "run.json").read_text()
+        assert told in ("old", "new")
+        assert told == "old" or found == {"new " * 1000}  # run/ says that all is there
+        if failed:
+            assert {path.name for path in out.iterdir()} == {*names, "run"}
+        if not reached:
+            assert found == {"new " * 1000}
+            break
+    assert at > 8
+
+
 PROGRAM = """
 import os, signal, sys
 from pathlib import Path

@@ -254,9 +254,7 @@ def fit_heads(portraits: list[Portrait], iterations: int = 40) -> list[FittedHea
     return [_finished(view, identity) for view in views]
 
 
-def fit_landmarks(
-    landmarks: Float32[np.ndarray, "478 3"], width: int, height: int, focal_px: float
-) -> FittedHead:
+def fit_landmarks(landmarks: Float32[np.ndarray, "478 3"], width: int, height: int, focal_px: float) -> FittedHead:
     """Fit a head of which nothing but landmarks are known: those of a drawing."""
     view = _View(landmarks, width, height, focal_px)
     _settle_pose(view)

@@ -2,8 +2,8 @@
 
     PYTHONPATH=. python tools/bench/sound_mark.py [--segments 1000] [sound files ...]
 
-The null: 3 s pieces of the demo's voice, of the files named, of espeak-ng and flite where they are installed, at random
-places, speeds and levels.
+The null: 3 s pieces of the demo's voice, of the files named, of espeak-ng, flite and Piper where they are installed, at
+random places, speeds and levels.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from digitalme.audio.files import read_voice, resample
-from digitalme.audio.synthesis import say_with_espeak, say_with_flite
+from digitalme.audio.synthesis import say_with_espeak, say_with_flite, say_with_piper
 from digitalme.demo import DEMO_WORDS, demo_voice
 from digitalme.errors import MissingExtraError
 from digitalme.trust.sound_mark import damage_db, detect_sound, mark_sound
@@ -29,6 +29,7 @@ def voices(files: list[Path]) -> dict[str, tuple[np.ndarray, int]]:
     found = {"demo voice": read_voice(demo_voice()[0])} | {path.stem: read_voice(path) for path in files}
     for name, say in (
         ("flite slt", lambda: say_with_flite(DEMO_WORDS + TEXT)), ("flite rms", lambda: say_with_flite(TEXT, "rms")),
+        ("flite awb", lambda: say_with_flite(TEXT, "awb")), ("piper joe", lambda: say_with_piper(DEMO_WORDS + TEXT)),
         ("espeak en", lambda: say_with_espeak(DEMO_WORDS)),
         ("espeak cmn", lambda: say_with_espeak("你好世界" * 9, "cmn")),
     ):  # fmt: skip
