@@ -138,7 +138,16 @@ def _grown_by_color(image, hair, person, skin_away, face) -> Mask:
     # long hair may fall over the cheeks; below the mouth it could be a beard
     over = alike & (distance < 0.6 * skin_away) & (skin_away > 4) & ~face.polygon(marks.OVAL, -0.16) & long
     over &= face.up > -0.15
-    grown = cv2.morphologyEx((temples | rim | below | over | hair).astype(np.uint8), cv2.MORPH_OPEN, disc(1))
+    # beside the ears there is no skin: what has the hair's colour there is hair, however like skin it is
+    aside = person & (distance < 3.0) & (face.side > 0.66) & (face.side < 1.1) & (face.up > -0.45) & (face.up < 0.5)
+    if aside.sum() > 0.04 * face.height_px**2:  # hair that covers the ears goes on to the face's edge
+        aside |= (
+            person
+            & ~face.polygon(marks.OVAL, 0.02)
+            & (distance < np.minimum(2.6, 1.15 * skin_away))
+            & (face.up > -0.45)
+        )
+    grown = cv2.morphologyEx((temples | rim | below | over | aside | hair).astype(np.uint8), cv2.MORPH_OPEN, disc(1))
     _, parts = cv2.connectedComponents(grown)
     touching = np.unique(parts[hair])
     found = hair | np.isin(parts, touching[touching > 0])
