@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # nerfstudio in an environment of its own: its pins (protobuf, opencv) cannot be installed beside mediapipe.
+# One of its requirements (pyliblzfse) has no wheel: a C compiler is needed.
 # Usage: bash tools/setup_nerfstudio.sh [folder]; then FOLDER/bin/ns-train nerfacto --data me/nerfstudio
 set -euo pipefail
 folder="${1:-.venv-nerf}"

@@ -322,10 +322,73 @@ def _photo_of_hair(portrait: Portrait) -> tuple[np.ndarray, np.ndarray, np.ndarr
     return color.astype(np.float32), there, cv2.GaussianBlur(open_, (0, 0), max(2.2, _SOFT * face))
 
 
+@dataclass(frozen=True)
+class _Sides:
+    """What other pictures show of the shell, over its texture."""
+
+    color: np.ndarray
+    """(h, w, 3) 0..1 at the first picture's tones."""
+    share: np.ndarray
+    """(h, w) how well hair is seen in them."""
+    shown: np.ndarray
+    """(h, w) how squarely any of them looks at the place, hair or not."""
+    covered: np.ndarray
+    """(h, w) 1 where they show hair or what is behind the person, 0 where bare skin."""
+
+
+def side_views(others: Sequence[tuple[Portrait, Camera]]) -> list[tuple[Portrait, Camera]]:
+    """Of both sides the picture that looks at the head from nearest to 60 degrees aside, from 25 degrees on."""
+    chosen = []
+    for sign in (-1, 1):
+        aside = [(np.arctan2(*_View.of(camera).toward[[0, 2]]) * sign, k) for k, (_, camera) in enumerate(others)]
+        aside = [(abs(angle - np.radians(60)), k) for angle, k in aside if angle > np.radians(25)]
+        if aside:
+            chosen.append(others[min(aside)[1]])
+    return chosen
+
+
+def _seen_aside(
+    others: Sequence[tuple[Portrait, Camera]], points: np.ndarray, direction: np.ndarray,
+    first: np.ndarray, first_known: np.ndarray,
+) -> _Sides:  # fmt: skip
+    """Lay pictures from the sides over the shell. `first` (h, w, 3) is what the first one shows where it is known."""
+    shape = points.shape[:2]
+    color, total = np.zeros((*shape, 3), np.float32), np.zeros(shape, np.float32)
+    shown, covered = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    for portrait, camera in side_views(others):
+        picture, there, open_ = _photo_of_hair(portrait)
+        place = (camera.project(points)[..., :2] * _ENLARGE - 0.5).astype(np.float32)
+        laid, hair, free = (
+            cv2.remap(each, place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            for each in (picture, there, open_)
+        )
+        beta = np.degrees(np.arccos(np.clip(direction @ _View.of(camera).toward, -1, 1)))
+        square = smoothstep(80, 45, beta).astype(np.float32)
+        known = square * hair
+        both = (known > 0.3) & (first_known > 0.3)
+        if both.sum() > 200:  # the lamps differ from picture to picture
+            laid = laid * np.clip(np.median(first[both], 0) / (np.median(laid[both], 0) + 1e-3), 0.5, 2)
+        weight = known**3
+        color += laid.astype(np.float32) * weight[..., None]
+        total += weight
+        covered += free * square**3
+        shown += square**3
+    return _Sides(
+        color / (total[..., None] + 1e-6), np.clip(np.cbrt(total), 0, 1), np.clip(np.cbrt(shown), 0, 1),
+        covered / (shown + 1e-6),
+    )  # fmt: skip
+
+
 def paint_shell(
-    portrait: Portrait, camera: Camera, shell: HairShell, lowest: np.ndarray, width: int = 768
+    portrait: Portrait,
+    camera: Camera,
+    shell: HairShell,
+    lowest: np.ndarray,
+    others: Sequence[tuple[Portrait, Camera]] = (),
+    width: int = 768,
 ) -> UInt8[np.ndarray, "h w 4"]:
-    """The shell's texture over (azimuth, v), strands running from the crown down."""
+    """The shell's texture over (azimuth, v), strands running from the crown down. `others` see what the first does
+    not; what none of them sees is made up."""
     view, scalp = _View.of(camera), shell.scalp
     height = _SKULL_ROWS + round(shell.drop / _TEXEL)
     azimuth, v = np.meshgrid((np.arange(width) + 0.5) / width * 2 * np.pi, (np.arange(height) + 0.5) / height)
@@ -384,6 +447,9 @@ def paint_shell(
     unseen = base * (1 - 0.75 * certain) + near * 0.75 * certain + fine
     mix = blur(known, 5)[..., None]
     picture = photo * mix + unseen * (1 - mix)
+    aside = _seen_aside(others, points, direction, photo, known)
+    own = (np.clip(blur(aside.share, 6) * 1.3 - 0.15, 0, 1) * aside.share)[..., None] * (1 - mix)
+    picture = picture * (1 - own) + aside.color * own
 
     # alpha: in front the photo decides (only bare face and neck cut it), behind the hairline and the lowest hair do
     half = np.where((points - scalp.center) @ view.right < 0, lowest[0], lowest[1])
@@ -395,6 +461,10 @@ def paint_shell(
     behind = smoothstep(-0.003, fade, np.maximum(above_bottom - 0.004, nape))
     front = smoothstep(0.25, 0.75, look_up(open_, points) + 0.04 * noise) * smoothstep(-0.012, 0.004, above_bottom)
     use_photo = smoothstep(98, 82, beta)
+    # where the first one looks past the surface the others say where skin is bare
+    told = aside.shown * (1 - use_photo)
+    bare = smoothstep(0.25, 0.75, aside.covered + 0.04 * noise) * smoothstep(-0.012, 0.004, above_bottom)
+    behind = behind + (bare - behind) * told
     alpha = front * use_photo + behind * (1 - use_photo)
     # the far side of a turned head is seen at a slant: the near side says better where hair begins there
     slanted = smoothstep(28, 48, beta) * smoothstep(10, 20, beta - beta[:, ::-1]) * (np.abs(side) < np.radians(100))
@@ -452,7 +522,8 @@ def fit_shell(
 ) -> HairShell:
     """The photo's hair around this skull (0.5 s). The camera is the portrait's, the head at the body model's place.
 
-    `others`: further pictures of the head, whose outlines tell how thick the hair is at the sides and behind.
+    `others`: further pictures of the head, whose outlines tell how thick the hair is at the sides and behind, and
+    which show the hair there.
     """
     hair = hair_outside_face(portrait)
     reach, lowest = silhouette_reach(hair, scalp, camera)
@@ -465,7 +536,7 @@ def fit_shell(
         thickness = _draped(scalp, thickness)
     pipe = fit_pipe(scalp, thickness, hair, camera, drop)
     bare = HairShell(scalp, thickness, pipe, drop, np.zeros((1, 1, 4), np.uint8))
-    return replace(bare, texture=paint_shell(portrait, camera, bare, lowest))
+    return replace(bare, texture=paint_shell(portrait, camera, bare, lowest, others))
 
 
 def shell_meshes(shell: HairShell, azimuths: int = 96, over_skull: int = 40) -> list[AvatarMesh]:

@@ -70,3 +70,26 @@ def test_one_picture_is_no_scene(astronaut, astronaut_likeness: Likeness):
     album = gathered([Candidate.of("a", astronaut, (200.0, 200.0))], [])
     with pytest.raises(InputError, match="a scene needs several pictures, and 1 could be used"):
         stage(album, astronaut_likeness)
+
+
+def test_nerfstudios_own_reader_finds_the_cameras(astronaut, tmp_path):
+    """Where nerfstudio is installed (it need not be): its dataparser's cameras see what ours see."""
+    parsers = pytest.importorskip("nerfstudio.data.dataparsers.nerfstudio_dataparser")
+    cameras = [camera(0.0), camera(0.5), camera(-0.4)]
+    write_scene([astronaut] * 3, cameras, ORIGIN, tmp_path)
+    config = parsers.NerfstudioDataParserConfig(
+        data=tmp_path, auto_scale_poses=False, center_method="none", orientation_method="none", downscale_factor=1,
+        eval_mode="all",
+    )  # fmt: skip
+    read = config.setup().get_dataparser_outputs("train")
+    assert [path.name for path in read.image_filenames] == ["view_00.png", "view_01.png", "view_02.png"]
+    assert [path.name for path in read.mask_filenames] == ["view_00_mask.png", "view_01_mask.png", "view_02_mask.png"]
+    move = read.dataparser_transform.numpy()  # theirs of ours
+    for place, ours in enumerate(cameras):
+        theirs = read.cameras[place]
+        point = ORIGIN + [0.03, 0.05, 0.08]
+        laid = move @ np.r_[0.03, -0.08, 0.05, 1]
+        pose = np.vstack([theirs.camera_to_worlds.numpy(), [0, 0, 0, 1]])
+        x, y, z = np.linalg.inv(pose)[:3] @ np.r_[laid, 1]
+        seen = [theirs.fx.item() * x / -z + theirs.cx.item(), -theirs.fy.item() * y / -z + theirs.cy.item()]
+        np.testing.assert_allclose(seen, ours.project(point)[:2], atol=1e-2)

@@ -31,10 +31,9 @@ import tyro
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from digitalme.artifacts import Album, Avatar, Camera, Footage, Likeness, Photo, Photos, Portrait  # noqa: E402
+from digitalme.artifacts import Album, Avatar, Camera, Footage, Likeness, Photo, Photos  # noqa: E402
 from digitalme.body.landmarks import landmark_points  # noqa: E402
 from digitalme.body.model import load_body  # noqa: E402
-from digitalme.errors import DigitalMeError  # noqa: E402
 from digitalme.imaging.video import encode_mp4  # noqa: E402
 from digitalme.metrics.likeness import face_descriptor, overlap, silhouette  # noqa: E402
 from digitalme.rendering.refine import fit_together  # noqa: E402
@@ -61,7 +60,7 @@ from tests.turns import (  # noqa: E402
 SIZE = (900, 1100)
 PROFILE_SIZE = (450, 550)
 PROFILES = np.radians([-80, 80])
-SETS = ("1 photo", "3 photos", "9 photos", "video")
+SETS = ("1 photo", "9 photos", "video", "3 photos")
 BUILT = ("1 photo", "9 photos", "video")
 """Of these the avatar is made and looked at; of the others only the head."""
 TEXTURE = 1024
@@ -71,14 +70,15 @@ def write_picture(path: Path, picture: np.ndarray) -> None:
     cv2.imwrite(str(path), picture[..., ::-1])
 
 
-def draw_person(person: Sitter, folder: Path) -> None:
-    """The nine photos and the video of a turn, as files; what is there already stays."""
-    if not (folder / "8.png").is_file():
-        for place, (picture, _) in enumerate(nine_photos(person, size=SIZE)):
-            write_picture(folder / f"{place}.png", picture)
-    if not (folder / "turn.mp4").is_file():
-        film(person, folder / "half.mp4")
-        (folder / "half.mp4").rename(folder / "turn.mp4")
+def draw_photos(person: Sitter, folder: Path) -> None:
+    for place, (picture, _) in enumerate(nine_photos(person, size=SIZE)):
+        write_picture(folder / f"{place}.png", picture)
+    (folder / "drawn").touch()
+
+
+def draw_video(person: Sitter, folder: Path) -> None:
+    film(person, folder / "half.mp4")
+    (folder / "half.mp4").rename(folder / "turn.mp4")
 
 
 def film(person: Sitter, path: Path, repeat: int = 1, count: int = 30, rate: float = 12.5) -> None:
@@ -95,11 +95,11 @@ def album_of(folder: Path, name: str) -> Album:
     return encode_photos(Photos(files))
 
 
-def built(album: Album) -> tuple[Portrait, Likeness]:
+def built(album: Album) -> Likeness:
     portrait = choose_portrait(album)
     if len(album.portraits) == 1:
-        return portrait, reconstruct(portrait, ReconstructConfig(texture_size=TEXTURE))
-    return portrait, reconstruct_together(portrait, album, ReconstructTogetherConfig(texture_size=TEXTURE))
+        return reconstruct(portrait, ReconstructConfig(texture_size=TEXTURE))
+    return reconstruct_together(portrait, album, ReconstructTogetherConfig(texture_size=TEXTURE))
 
 
 def fitted_vertices(likeness: Likeness) -> np.ndarray:
@@ -141,33 +141,41 @@ def marks_in(camera: Camera, vertices: np.ndarray) -> np.ndarray:
     return np.concatenate([seen, np.zeros((10, 3))])
 
 
-def measured(person: Sitter, folder: Path) -> dict:
-    """Errors and profile figures of each set of pictures of one person."""
+def fitted(person: Sitter, folder: Path, name: str) -> dict:
+    """Errors of the head that a set of pictures gives; the likeness is kept where the avatar is wanted."""
+    album = album_of(folder, name)
+    about = {"pictures": len(album.portraits), "left_out": album.left_out}
+    if name not in BUILT:
+        centers = [shown.center_px for shown in album.shown]
+        head = fit_together(list(album.portraits), centers)[0]
+        return about | {"mm": errors_by_region(head.vertices(False, False), person.vertices)}
+    start = time.process_time()
+    likeness = built(album)
+    about["seconds"] = time.process_time() - start
+    for kept, artifact in (("album", album), ("likeness", likeness)):
+        (folder / f"{name} {kept}").mkdir(exist_ok=True)
+        artifact.save(folder / f"{name} {kept}")
+    return about | {"mm": errors_by_region(fitted_vertices(likeness), person.vertices)}
+
+
+def seen_from_aside(person: Sitter, folder: Path) -> dict:
+    """For each set of pictures what the avatar's profiles lack of the person's."""
     true, cameras = person.vertices, profile_cameras(person)
     subjects = {"hair": person.studio.avatar, "bald": bald(person.studio.avatar)}
     wanted = {kind: looked_at(person, subject, cameras) for kind, subject in subjects.items()}
     marks = [marks_in(camera, true) for camera in cameras]
     outlines = [silhouette(person.studio.avatar, camera, {}) for camera in cameras]
-    rows = [np.concatenate(wanted["hair"], 1)]
-    about: dict = {"mean face": {"mm": errors_by_region(load_body().template.astype(float), true)}}
-    for name in SETS:
-        album = album_of(folder, name)
-        about[name] = {"pictures": len(album.portraits), "left_out": album.left_out}
-        if name not in BUILT:
-            centers = [shown.center_px for shown in album.shown]
-            head = fit_together(list(album.portraits), centers)[0]
-            about[name]["mm"] = errors_by_region(head.vertices(False, False), true)
-            continue
-        start = time.process_time()
-        portrait, likeness = built(album)
-        about[name]["seconds"] = time.process_time() - start
-        avatar = groom(portrait, likeness, GroomConfig(), album=album if len(album.portraits) > 1 else None)
+    rows, about = [np.concatenate(wanted["hair"], 1)], {}
+    for name in BUILT:
+        album, likeness = Album.load(folder / f"{name} album"), Likeness.load(folder / f"{name} likeness")
+        several = album if len(album.portraits) > 1 else None
+        avatar = groom(choose_portrait(album), likeness, GroomConfig(), album=several)
         vertices = fitted_vertices(likeness)
         there = [onto_found(camera, vertices, true) for camera in cameras]
-        about[name]["mm"] = errors_by_region(vertices, true)
+        figures = {}
         for kind, subject in {"hair": avatar, "bald": bald(avatar)}.items():
             pictures = looked_at(person, subject, there)
-            about[name][kind] = float(np.mean([
+            figures[kind] = float(np.mean([
                 np.linalg.norm(face_descriptor(seen, marks_in(at, vertices)) - face_descriptor(right, spots))
                 for seen, at, right, spots in zip(pictures, there, wanted[kind], marks, strict=True)
             ]))  # fmt: skip
@@ -175,9 +183,10 @@ def measured(person: Sitter, folder: Path) -> dict:
                 rows.append(np.concatenate(pictures, 1))
         shapes = [silhouette(avatar, camera, {}) for camera in there]
         heads = [head_only(spots, shape.shape) for spots, shape in zip(marks, shapes, strict=True)]
-        about[name]["silhouette"] = float(
+        figures["silhouette"] = float(
             np.mean([overlap(a & h, b & h) for a, b, h in zip(shapes, outlines, heads, strict=True)])
         )
+        about[name] = figures
     write_picture(folder / "profiles.png", np.concatenate(rows, 1))
     return about
 
@@ -187,29 +196,47 @@ def head_only(spots: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return (np.arange(shape[0])[:, None] < spots[152, 1]) & np.ones(shape, bool)
 
 
-def people(folder: tyro.conf.Positional[Path], people: int = 20, first: int = 300) -> None:
-    """Draw, build and measure people; those who are measured already are not measured again.
+def people(
+    folder: tyro.conf.Positional[Path], people: int = 20, first: int = 300, looks: bool = True, steps: int = 0
+) -> None:
+    """Draw, build and measure people; what is there already is not made again.
 
     Args:
         folder: Where pictures and figures go.
         people: How many.
         first: Number of the first one.
+        looks: Whether the avatars' profiles are compared too.
+        steps: Stop after so many steps, each of some 10 s of processor time; 0: when all is done.
     """
+    left = steps or 10**9
     for seed in range(first, first + people):
         own = folder / str(seed)
-        if (own / "figures.json").is_file():
-            continue
         own.mkdir(parents=True, exist_ok=True)
-        person = sitter(seed)
-        draw_person(person, own)
-        try:
-            about = measured(person, own)
-        except DigitalMeError as error:
-            print(f"person {seed}: {error}", file=sys.stderr)
+        figures = own / "figures.json"
+        about = json.loads(figures.read_text()) if figures.is_file() else {}
+        wanted = [name for name in SETS if name not in about]
+        if not wanted and (not looks or "aside" in about):
             continue
-        (own / "figures.json").write_text(json.dumps(about, indent=1))
-        shares = [about["9 photos"]["mm"][k] / about["1 photo"]["mm"][k] for k in ("profile", "profile curve")]
-        print(f"person {seed}: 9 photos / 1 photo: profile {shares[0]:.2f}, curve {shares[1]:.2f}", flush=True)
+        person = sitter(seed)
+        about.setdefault("mean face", {"mm": errors_by_region(load_body().template.astype(float), person.vertices)})
+        for made, draw in ((own / "drawn", draw_photos), (own / "turn.mp4", draw_video)):
+            if not made.is_file():
+                draw(person, own)
+                left -= 1
+                if not left:
+                    return
+        for name in wanted:
+            about[name] = fitted(person, own, name)
+            figures.write_text(json.dumps(about, indent=1))
+            left -= 1
+            if not left:
+                return
+        if looks:
+            about["aside"] = seen_from_aside(person, own)
+            figures.write_text(json.dumps(about, indent=1))
+            left -= 1
+            if not left:
+                return
 
 
 def table(folder: tyro.conf.Positional[Path]) -> None:
@@ -218,28 +245,29 @@ def table(folder: tyro.conf.Positional[Path]) -> None:
     Args:
         folder: As given to `people`.
     """
-    found = {int(f.parent.name): json.loads(f.read_text()) for f in sorted(folder.glob("*/figures.json"))}
-    names = ("mean face", *SETS)
+    figures = {int(f.parent.name): json.loads(f.read_text()) for f in sorted(folder.glob("*/figures.json"))}
+    found = {seed: about for seed, about in figures.items() if all(name in about for name in SETS)}
     regions = list(next(iter(found.values()))["mean face"]["mm"])
     print(f"| mm, mean of {len(found)} people | {' | '.join(regions)} |\n|---|{'---|' * len(regions)}")
-    for name in names:
+    for name in ("mean face", *SETS):
         means = [np.mean([about[name]["mm"][region] for about in found.values()]) for region in regions]
         print(f"| {name} | {' | '.join(f'{mean:.2f}' for mean in means)} |")
     for region in ("profile", "profile curve"):
-        for name in ("9 photos", "video"):
+        for name in SETS[1:]:
             pairs = [(about[name]["mm"][region], about["1 photo"]["mm"][region]) for about in found.values()]
             ratio = np.mean([a for a, _ in pairs]) / np.mean([b for _, b in pairs])
             each = [a / b for a, b in pairs]
             print(f"{region}, {name} / 1 photo: {ratio:.2f} (by person: median {np.median(each):.2f}, "
                   f"worst {max(each):.2f}, {sum(e < 1 for e in each)} of {len(each)} below 1)")  # fmt: skip
-    figures = ("bald", "hair", "silhouette")
-    print(f"\n| person | {' | '.join(f'{kind}: {name}' for kind in figures for name in BUILT)} |")
-    print(f"|---|{'---|' * (len(figures) * len(BUILT))}")
-    for seed, about in found.items():
-        print(f"| {seed} | {' | '.join(f'{about[name][kind]:.3f}' for kind in figures for name in BUILT)} |")
+    aside = {seed: about["aside"] for seed, about in found.items() if "aside" in about}
+    kinds = ("bald", "hair", "silhouette")
+    print(f"\n| person | {' | '.join(f'{kind}: {name}' for kind in kinds for name in BUILT)} |")
+    print(f"|---|{'---|' * (len(kinds) * len(BUILT))}")
+    for seed, about in aside.items():
+        print(f"| {seed} | {' | '.join(f'{about[name][kind]:.3f}' for kind in kinds for name in BUILT)} |")
     for kind in ("bald", "hair"):
         for name in BUILT[1:]:
-            less = [about[name][kind] < about["1 photo"][kind] for about in found.values()]
+            less = [about[name][kind] < about["1 photo"][kind] for about in aside.values()]
             print(f"profile's descriptor distance, {kind}: {name} below 1 photo: {sum(less)} of {len(less)} people")
 
 
