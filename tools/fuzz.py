@@ -830,7 +830,7 @@ def guided(target: str, seconds: float) -> None:
             except DigitalMeError:
                 pass
 
-    atheris.Setup([sys.argv[0], str(corpus), f"-max_total_time={seconds:g}", "-timeout=10", "-rss_limit_mb=3000"], one)
+    atheris.Setup([sys.argv[0], str(corpus), f"-max_total_time={seconds:g}", "-timeout=60", "-rss_limit_mb=3000"], one)
     atheris.Fuzz()
 
 
