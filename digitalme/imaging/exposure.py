@@ -19,8 +19,8 @@ from digitalme.spaces import linear_to_srgb, srgb_to_linear
 
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 LIT_SKIN, LIT_WHITE = 0.30, 0.17
-"""Linear luminance of fair skin and of the eyes' whites (under their lids) in a well exposed photo: medians of some
-ten photos. Below both the photo is dim; dark skin has bright whites."""
+"""Linear luminance of fair skin and of the eyes' whites (under their lids) in a well exposed photo: medians of
+nine photos. Below both the photo is dim; dark skin has bright whites."""
 MOST_GAIN, UNSURE_GAIN = 2.4, 1.5
 """A darker picture than this can mend stays darker. The second: where the whites are as bright as the skin or brighter,
 so that the skin may well be dark, and whites that lids shade would call it dim."""

@@ -149,7 +149,7 @@ def bake_head(portrait: Portrait, fitted: FittedHead, size: int = 2048) -> HeadT
     low, unseen = _low_band(flat, weight, surface, skin)
     # with the detail below: the photo itself; its tone where it is seen at a slant is the rim light's or the wall's
     low += (mean - low) * (seen * _smoothstep(*TONE_GRAZING, surface.facing))[..., None]
-    mottled = (1 - np.maximum(weight, seen)) * _smoothstep(0.010, 0.035, surface.to_neck)
+    mottled = (1 - np.maximum(weight, seen)) * _smoothstep(0.015, 0.060, surface.to_neck)
     low += (_mottle(flat, weight, trust.features) * mottled)[..., None] * MOTTLE_TINT
     unseen *= 1 - seen
     low += (np.array(portrait.lip_color, np.float32) * INNER_LIP_TINT - low) * (0.7 * mouth)[..., None]
