@@ -20,8 +20,8 @@ from digitalme.service.orders import Order
 TRIES = 3
 """How often a job is begun, at most: a worker may die under it, a disk may be full for a while."""
 LEASE_SECONDS = 120.0
-"""A running job whose worker has not beaten for so long is taken back. (A worker of this machine that ended is missed at
-once; on a machine that is far too busy a living one may be silent for a minute.)"""
+"""A running job whose worker has not beaten for so long is taken back. (A worker of this machine that ended is missed
+at once; on a machine that is far too busy a living one may be silent for a minute.)"""
 STATES = ("waiting", "running", "done", "failed", "cancelled")
 
 _TABLE = """
