@@ -2,6 +2,7 @@
 
     python tools/bench/turn.py people FOLDER --people 20 --first 300   # draws, builds, measures; goes on where it was
     python tools/bench/turn.py table FOLDER
+    python tools/bench/turn.py spoilers FOLDER PERSON STRANGER
     python tools/bench/turn.py budget
 
 Synthetic people with hair (two in five with a fringe over the forehead) go through the stages that a build runs:
@@ -52,6 +53,7 @@ from tests.turns import (  # noqa: E402
     face_similarity,
     lamps,
     nine_photos,
+    photo_of,
     room,
     sitter,
     turning,
@@ -271,6 +273,47 @@ def table(folder: tyro.conf.Positional[Path]) -> None:
             print(f"profile's descriptor distance, {kind}: {name} below 1 photo: {sum(less)} of {len(less)} people")
 
 
+def spoilers(
+    folder: tyro.conf.Positional[Path], person: tyro.conf.Positional[int], stranger: tyro.conf.Positional[Path]
+) -> None:
+    """Nine photos of a person that `people` drew, one of them blurred by motion, one with a hand before the face, and a
+    picture of someone else: what is left out, and the error with and without.
+
+    Args:
+        folder: As given to `people`.
+        person: Number of the person.
+        stranger: A picture of someone else.
+    """
+    true = sitter(person).vertices
+    files = {f"{k}.png": cv2.imread(str(folder / str(person) / f"{k}.png"))[..., ::-1] for k in range(9)}
+
+    def tried(pictures: dict[str, np.ndarray]) -> Album:
+        album = encode_photos(Photos(tuple(photo_of(picture, name) for name, picture in pictures.items())))
+        head = fit_together(list(album.portraits), [shown.center_px for shown in album.shown])[0]
+        mm = errors_by_region(head.vertices(False, False), true)
+        print(f"{len(album.portraits)} pictures used: {', '.join(f'{k} {v:.2f}' for k, v in mm.items())} mm")
+        for name, why in album.left_out:
+            print(f"  left out: {name}: {why}")
+        return album
+
+    album = tried(files)
+    spoiled = dict(files) | {"stranger.png": cv2.imread(str(stranger))[..., ::-1]}
+    places = {shown.name: place for place, shown in enumerate(album.shown)}
+    spoiled["3.png"] = cv2.blur(files["3.png"], (41, 1))
+    portrait = album.portraits[places["4.png"]]
+    marks = portrait.landmarks[:, :2] * portrait.original_from_image[0, 0] + portrait.original_from_image[:, 2]
+    unit, skin = np.linalg.norm(marks[10] - marks[152]), np.array(portrait.skin_color) * 255
+    hand, palm = files["4.png"].copy(), marks[13] + [-0.2 * unit, 0.15 * unit]
+    color = (skin * 0.85).tolist()
+    cv2.circle(hand, np.round(palm).astype(int).tolist(), round(0.2 * unit), color, -1, cv2.LINE_AA)
+    for finger in range(4):
+        ends = (palm + [dx * unit, (finger - 1.5) * 0.1 * unit] for dx in (0.05, 0.45))
+        spots = [np.round(end).astype(int).tolist() for end in ends]
+        cv2.line(hand, *spots, color, round(0.085 * unit), cv2.LINE_AA)
+    spoiled["4.png"] = hand
+    tried(spoiled)
+
+
 def budget(person: int = 0) -> None:
     """Build a 10 s video of 1280 x 720 in a process of its own; tell seconds and memory.
 
@@ -292,4 +335,4 @@ def budget(person: int = 0) -> None:
 
 
 if __name__ == "__main__":
-    tyro.extras.subcommand_cli_from_dict({"people": people, "table": table, "budget": budget})
+    tyro.extras.subcommand_cli_from_dict({"people": people, "table": table, "spoilers": spoilers, "budget": budget})
