@@ -31,12 +31,12 @@ BAND = (TILE / 40, TILE / 10)
 """Radial frequencies that carry the mark, cycles a tile."""
 PSNR_DB = 43.0
 """Quality of a marked picture, at least: the mark's energy in texture is set so that the whole reaches this."""
-FLAT_RMS = 0.55
+FLAT_RMS = 0.5
 """The mark's RMS where a picture is flat, grey levels: a blob of one level here and there, which no eye finds."""
 MOST_RMS = 2.75
 """The mark's RMS in full texture, at most."""
-TEXTURE = 10.0
-"""Standard deviation within 15 pixels that hides the whole mark, grey levels."""
+TEXTURE = 8.0
+"""Standard deviation within 15 pixels, less 1, that hides the whole mark, grey levels."""
 ROUNDS = 4
 """Passes of informed embedding."""
 CHANCE = 1e-6
@@ -100,9 +100,10 @@ def mark_layer(image: UInt8[np.ndarray, "h w 3"], payload: int) -> Int16[np.ndar
         raise ValueError(f"payload: expected {BITS} bits, got {payload}")
     height, width = image.shape[:2]
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    mean = cv2.blur(grey, (15, 15))
-    texture = np.sqrt(np.clip(cv2.blur(grey * grey, (15, 15)) - mean * mean, 0, None))
-    hiding = cv2.GaussianBlur(np.clip(texture / TEXTURE, 0, 1), (0, 0), 6)
+    detail = grey - cv2.GaussianBlur(grey, (0, 0), 8)  # a slow shade hides nothing
+    texture = np.sqrt(np.maximum(cv2.blur(detail * detail, (15, 15)), 0))
+    inside = cv2.erode(texture, np.ones((17, 17), np.uint8))  # nor does an edge hide what lies on its flat side
+    hiding = cv2.GaussianBlur(np.clip((inside - 1) / TEXTURE, 0, 1), (0, 0), 4)
     # mean((FLAT_RMS + more * hiding) ** 2) is the mark's energy: solved for `more`
     energy = (255 / 10 ** (PSNR_DB / 20)) ** 2
     half, square = FLAT_RMS * float(hiding.mean()), float((hiding**2).mean()) + 1e-9
