@@ -27,6 +27,9 @@ HIDDEN_SHARE = 0.08
 """A face with more than this share of what should be seen of it hidden is not used, ..."""
 MORE_THAN_USUAL = 2.5
 """... if that is so many times the album's median: strands of a fringe hang before every picture of a face."""
+TURNED, TURNED_MORE = 0.6, 0.2
+"""A head turned by more than this, radians, may seem hidden by so much more for each radian beyond: its landmarks are
+found millimetres beside their places, and the pictures with most to tell of the profile must not be lost."""
 FEATURE = 1.2
 """Spread of the others' evened grey levels around a spot, times the face's usual, from which it shows a feature."""
 
@@ -37,7 +40,8 @@ def hidden_faces(
     """Places of the pictures whose face is hidden, and by how much."""
     shares = hidden_shares(images, landmarks, yaws)
     limit = max(HIDDEN_SHARE, MORE_THAN_USUAL * float(np.median(shares))) if shares else 0.0
-    return {place: share for place, share in enumerate(shares) if share > limit}
+    beyond = [TURNED_MORE * max(0.0, abs(yaw) - TURNED) for yaw in yaws]
+    return {place: share for place, share in enumerate(shares) if share > limit + beyond[place]}
 
 
 @lru_cache(maxsize=1)
