@@ -163,7 +163,7 @@ def drawn_by_a_hub_model(monkeypatch, nsfw: float | None) -> None:
     """refine_portrait with a pipeline that paints grey, looked at by a classifier that says `nsfw` (None: missing)."""
     from digitalme.stages import refine_portrait as stage
 
-    monkeypatch.setattr(stage, "_by_pipeline", lambda draft, config: np.full((64, 64, 3), 128, np.uint8))
+    monkeypatch.setattr(stage, "_by_pipeline", lambda draft, config, sketch: np.full((64, 64, 3), 128, np.uint8))
     monkeypatch.setattr(content, "_classifier", lambda: None if nsfw is None else Seen(nsfw))
 
 
