@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -160,9 +161,12 @@ class Seen:
 
 
 def drawn_by_a_hub_model(monkeypatch, nsfw: float | None) -> None:
-    """refine_portrait with a pipeline that paints grey, looked at by a classifier that says `nsfw` (None: missing)."""
+    """refine_portrait with a pipeline that paints grey, looked at by a classifier that says `nsfw` (None: missing).
+
+    Neither torch nor diffusers is needed for that."""
     from digitalme.stages import refine_portrait as stage
 
+    monkeypatch.setattr(stage, "util", SimpleNamespace(find_spec=lambda name: True))
     monkeypatch.setattr(stage, "_by_pipeline", lambda draft, config, sketch: np.full((64, 64, 3), 128, np.uint8))
     monkeypatch.setattr(content, "_classifier", lambda: None if nsfw is None else Seen(nsfw))
 
