@@ -498,7 +498,7 @@ RIM = 0.25
 
 
 def joint_thickness(
-    scalp: Scalp, shots: Sequence[tuple[Float[np.ndarray, "h w"], Camera]], guess: Float[np.ndarray, "p a"]
+    scalp: Scalp, shots: Sequence[tuple[Float[np.ndarray, "_ _"], Camera]], guess: Float[np.ndarray, "p a"]
 ) -> Float[np.ndarray, "p a"]:
     """Hair thickness over the skull from the outlines of several pictures' hair: each tells what lies on its rim.
 
