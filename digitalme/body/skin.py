@@ -330,7 +330,7 @@ def _whole(picture: Float32[np.ndarray, "t t 3"]) -> UInt8[np.ndarray, "t t 3"]:
     return np.round(np.clip(picture, 0, 255)).astype(np.uint8)
 
 
-def _sized(field: Map, size: int) -> Map:
+def _sized(field: Map, size: int) -> Float32[np.ndarray, "size size"]:
     return field if len(field) == size else cv2.resize(field, (size, size), interpolation=cv2.INTER_LINEAR)
 
 

@@ -35,7 +35,7 @@ FEATURE = 1.2
 
 
 def hidden_faces(
-    images: list[UInt8[np.ndarray, "h w 3"]], landmarks: list[Float[np.ndarray, "478 3"]], yaws: list[float]
+    images: list[UInt8[np.ndarray, "_ _ 3"]], landmarks: list[Float[np.ndarray, "478 3"]], yaws: list[float]
 ) -> dict[int, float]:
     """Places of the pictures whose face is hidden, and by how much."""
     shares = hidden_shares(images, landmarks, yaws)
@@ -87,7 +87,7 @@ def laid_out(
 
 
 def hidden_shares(
-    images: list[UInt8[np.ndarray, "h w 3"]], landmarks: list[Float[np.ndarray, "478 3"]], yaws: list[float]
+    images: list[UInt8[np.ndarray, "_ _ 3"]], landmarks: list[Float[np.ndarray, "478 3"]], yaws: list[float]
 ) -> list[float]:
     """For each picture the share of its face that is hidden; 0 for all where there are fewer than three pictures."""
     if len(images) < 3:

@@ -317,6 +317,7 @@ def test_what_is_missing_is_said_where_it_is_missing(page, workshop):
             " || e.textContent.trim() || e.labels?.[0]?.textContent.trim())).map((e) => e.id || e.outerHTML)"
         )
         assert nameless == []
+        page.goto("about:blank")
 
 
 @pytest.mark.slow
