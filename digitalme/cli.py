@@ -617,6 +617,7 @@ def forget(built: Positional[Path]) -> None:
     found = product.Built.read(built)
     gone = removed(found.store, found.keys.values())
     shutil.rmtree(built / "run")
+    product.sweep_drafts(built)
     _say(f"removed {gone.artifacts} artifacts of {gone.runs} runs, {gone.bytes:,} bytes, from {found.store.root}")
     if gone.left:
         raise DigitalMeError("still there: " + ", ".join(gone.left))

@@ -10,9 +10,8 @@ import json
 import os
 import re
 import shutil
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ from digitalme.events import Listener
 from digitalme.paths import config as config_path
 from digitalme.pipeline import Pipeline, read_pipeline
 from digitalme.run import Given, Run, run
+from digitalme.scratch import scratch_folder, sweep
 from digitalme.store import Store, open_store, read_from, was_opened_here
 from digitalme.trust.consent import CONSENT_BYTES, Consent, consent_for, data_folder
 from digitalme.trust.content import NOT_CHECKED, ContentError, block_list, blocked, write_descriptor
@@ -35,6 +35,10 @@ LARGEST_VIDEO = 2**31
 LARGEST_TEXT = 2**20
 DRIVEN = "+drive"
 """Laid over a pipeline, it takes the performance from a video."""
+DRAFTS = ".digitalme-"
+"""What folders of drafts are called, inside the folder that they are for."""
+ASIDE = ".old-"
+"""What a folder is called that was moved into the drafts, out of the way of its successor."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,8 @@ class Built:
     @classmethod
     def read(cls, folder: Path) -> Built:
         path = folder / "run" / "run.json"
+        if folder.is_dir() and not path.is_file():
+            sweep_drafts(folder)
         if not path.is_file():
             raise InputError(f"{folder}: not a folder that `digitalme build` wrote (no run/run.json)")
         try:
@@ -459,33 +465,51 @@ def writing_to(out: Path, about: Mapping[str, Any] | None = None) -> Iterator[Pa
     """A folder for drafts inside `out`. When the block ends well they are renamed into place, each in one step, signed
     with what is stated `about` them.
 
-    Whether `out` can be written is known before any work is done; where the work fails nothing is left in it.
+    Whether `out` can be written is known before any work is done; where the work fails nothing is left in it. What a
+    killed build left there is swept up first.
     """
     parents = [parent for parent in (out, *out.absolute().parents) if not parent.exists()]
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        drafts = Path(tempfile.mkdtemp(prefix=".digitalme-", dir=out))
-    except OSError as error:
-        raise InputError(f"--out {out}: cannot be written ({error.strerror}); choose another folder") from None
     from digitalme.trust.provenance import seal
 
-    try:
+    with ExitStack() as stack:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            sweep_drafts(out)
+            stack.callback(_remove_empty, parents)
+            drafts = stack.enter_context(scratch_folder(out, DRAFTS))
+        except OSError as error:
+            raise InputError(f"--out {out}: cannot be written ({error.strerror}); choose another folder") from None
         yield drafts
         seal(drafts, dict(about or {"synthetic": True}))
         for draft in sorted(drafts.iterdir(), key=lambda path: path.name == "run"):  # run/ last: it says all is there
             _replace(draft, out / draft.name, drafts)
-    finally:
-        shutil.rmtree(drafts, ignore_errors=True)
-        for folder in parents:  # made by us, and left empty
-            if folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    for folder in folders:
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def sweep_drafts(out: Path) -> None:
+    """Remove the drafts that killed builds left in `out`. A folder that one of them had moved aside for its own goes
+    back to its place where that is empty.
+    """
+
+    def put_back(drafts: Path) -> None:
+        for aside in drafts.glob(f"{ASIDE}*"):
+            place = out / aside.name.removeprefix(ASIDE)
+            if not place.exists() and not place.is_symlink():
+                os.rename(aside, place)
+
+    sweep(out, DRAFTS, put_back)
 
 
 def _replace(draft: Path, target: Path, drafts: Path) -> None:
     if draft.is_dir() and target.is_symlink():  # the link goes, what it leads to stays
         target.unlink()
     elif draft.is_dir() and target.is_dir():
-        aside = drafts / f".old-{target.name}"
+        aside = drafts / f"{ASIDE}{target.name}"
         os.rename(target, aside)
         try:
             os.replace(draft, target)

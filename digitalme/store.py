@@ -5,20 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from digitalme.errors import DigitalMeError, InputError
-
-try:
-    import fcntl
-except ImportError:  # Windows: scratch folders of killed processes stay until they are removed by hand
-    fcntl = None  # type: ignore[assignment]
+from digitalme.scratch import scratch_folder, sweep
 
 
 class DamagedError(DigitalMeError):
@@ -67,7 +61,7 @@ class Store:
             raise InputError(
                 f"store {self.root}: cannot be written ({error.strerror}); choose another with --store"
             ) from None
-        self._sweep()
+        sweep(self._scratch)
 
     @property
     def objects(self) -> Path:
@@ -156,33 +150,9 @@ class Store:
             except FileNotFoundError:
                 return
 
-    @contextmanager
-    def scratch(self) -> Iterator[Path]:
+    def scratch(self) -> AbstractContextManager[Path]:
         """A folder for unfinished files. It goes when the block ends; after a kill, when the store is next opened."""
-        folder, lock = self._locked_scratch()
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            if lock is not None:
-                os.close(lock)
-
-    def _locked_scratch(self) -> tuple[Path, int | None]:
-        while True:
-            folder = Path(tempfile.mkdtemp(dir=self._scratch))
-            lock = _lock(folder)
-            if fcntl is None or (lock is not None and folder.is_dir()):
-                return folder, lock
-            if lock is not None:  # another process swept the folder before it was locked
-                os.close(lock)
-
-    def _sweep(self) -> None:
-        """Remove the scratch folders of dead processes. A living one holds a lock on its folder."""
-        for folder in self._scratch.iterdir():
-            lock = _lock(folder)
-            if lock is not None:
-                shutil.rmtree(folder, ignore_errors=True)
-                os.close(lock)
+        return scratch_folder(self._scratch)
 
 
 def open_store(where: str | Path | None) -> Store:
@@ -222,22 +192,6 @@ def read_from(folder: Path, artifact_type: Any) -> Any:
     except Exception as error:
         what = f"{type(error).__name__}: {error}"
         raise InputError(f"{folder}: not a saved {artifact_type.__name__} ({' '.join(what.split())[:200]})") from error
-
-
-def _lock(folder: Path) -> int | None:
-    """Lock a folder against the sweep of other processes; None where it is locked already, gone, or cannot be."""
-    if fcntl is None:
-        return None
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        return None
-    return descriptor
 
 
 def _files(folder: Path) -> list[Path]:

@@ -87,40 +87,56 @@ def test_full_disk_at_every_write(tmp_path):
 
 def test_full_disk_while_results_are_handed_over(tmp_path):
     """At every write into --out: each file there is the old one or the new one, whole, and no draft is left."""
-    from digitalme.product import writing_to
-
-    names, at = ("portrait.txt", "video.txt", "performance.txt"), 0
+    at = 0
     while True:
         at += 1
-        out = tmp_path / str(at)
-        out.mkdir()
-        for name in names:
-            (out / name).write_text("old " * 1000)
-        (out / "run").mkdir()
-        (out / "run" / "run.json").write_text("old")
+        out = earlier_build(tmp_path / str(at))
         fault.arm(out, at, full_disk)
         failed = False
         try:
-            with writing_to(out) as drafts:
-                for name in names:
-                    (drafts / name).write_text("new " * 1000)
-                (drafts / "run").mkdir()
-                (drafts / "run" / "run.json").write_text("new")
+            hand_over(out)
         except (DigitalMeError, OSError):
             failed = True
         reached = fault.seen >= at
         fault.rest()
-        found = {(out / name).read_text() for name in names}
-        assert found <= {"old " * 1000, "new " * 1000}
-        told = (out / "run" / "run.json").read_text()
-        assert told in ("old", "new")
-        assert told == "old" or found == {"new " * 1000}  # run/ says that all is there
+        found = is_old_or_new(out)
         if failed:
-            assert {path.name for path in out.iterdir()} == {*names, "run"}
+            assert {path.name for path in out.iterdir()} == {*HANDED_OVER, "run"}
         if not reached:
-            assert found == {"new " * 1000}
+            assert found == "new"
             break
     assert at > 8
+
+
+HANDED_OVER = ("portrait.txt", "video.txt", "performance.txt")
+
+
+def earlier_build(out: Path) -> Path:
+    (out / "run").mkdir(parents=True)
+    (out / "run" / "run.json").write_text("old")
+    for name in HANDED_OVER:
+        (out / name).write_text("old " * 1000)
+    return out
+
+
+def hand_over(out: Path) -> None:
+    from digitalme.product import writing_to
+
+    with writing_to(out) as drafts:
+        for name in HANDED_OVER:
+            (drafts / name).write_text("new " * 1000)
+        (drafts / "run").mkdir()
+        (drafts / "run" / "run.json").write_text("new")
+
+
+def is_old_or_new(out: Path) -> str:
+    """Which build run/ tells of. Each file is of one or the other, whole, and run/ says that all is there."""
+    found = {(out / name).read_text() for name in HANDED_OVER}
+    assert found <= {"old " * 1000, "new " * 1000}
+    told = (out / "run" / "run.json").read_text()
+    assert told in ("old", "new")
+    assert told == "old" or found == {"new " * 1000}
+    return told
 
 
 PROGRAM = """
@@ -146,6 +162,60 @@ def test_killed_at_every_write(tmp_path):
             break
         assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
     assert at > 30
+
+
+HANDING_OVER = """
+import os, signal, sys
+from pathlib import Path
+from tests.test_faults import fault, hand_over
+out = Path(sys.argv[1])
+fault.arm(out, int(sys.argv[2]), lambda: os.kill(os.getpid(), signal.SIGKILL))
+hand_over(out)
+"""
+
+
+@pytest.mark.slow
+def test_killed_while_results_are_handed_over(tmp_path):
+    """What reads the folder next finds the old build or the new one; the next build leaves nothing of a dead one."""
+    from digitalme.errors import InputError
+    from digitalme.product import Built
+
+    told, at = set(), 0
+    while True:
+        at += 1
+        out = earlier_build(tmp_path / str(at))
+        ended = subprocess.run([sys.executable, "-c", HANDING_OVER, out, str(at)], check=False, capture_output=True)
+        with pytest.raises(InputError, match="not readable"):  # "old" and "new" are no JSON; but a run/ is there
+            Built.read(out)
+        told.add(is_old_or_new(out))
+        hand_over(out)
+        assert is_old_or_new(out) == "new"
+        assert {path.name for path in out.iterdir()} == {*HANDED_OVER, "run"}
+        if ended.returncode == 0:
+            break
+        assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+    assert at > 8
+    assert told == {"old", "new"}
+
+
+def test_drafts_of_a_living_build_stay(tmp_path):
+    """A build that begins sweeps up what dead ones left, not what another one is writing."""
+    from digitalme.product import writing_to
+
+    left = tmp_path / ".digitalme-dead"
+    left.mkdir()
+    (left / "portrait.png").write_bytes(b"a face")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / ".digitalme-link").symlink_to(elsewhere)
+    with writing_to(tmp_path) as first:
+        (first / "one.txt").write_text("one")
+        with writing_to(tmp_path) as second:
+            (second / "two.txt").write_text("two")
+        assert not left.exists()
+        assert (first / "one.txt").exists()
+    assert elsewhere.is_dir()
+    assert {path.name for path in tmp_path.iterdir()} == {"one.txt", "two.txt", "elsewhere", ".digitalme-link"}
 
 
 def test_read_only_store(tmp_path, monkeypatch):

@@ -24,7 +24,7 @@ LAYERS = [
 """A module imports from its own layer and from those above it here."""
 ALLOWED = {("digitalme/geometry/fit.py", "body"): "it fits the body model"}
 """Steps over the order, each with its reason."""
-RUNNER = [{"store", "shared_store", "config", "fingerprint"}, {"pipeline"}, {"run"}]
+RUNNER = [{"scratch", "store", "shared_store", "config", "fingerprint"}, {"pipeline"}, {"run"}]
 """The runner knows no stage: it stands on errors, events, paths and the artifacts' names."""
 TOP = {"cli", "studio", "progress_bar", "product", "report", "demo", "doctor", "forget", "licenses", "service", "batch"}
 
