@@ -30,7 +30,7 @@ from digitalme.body.mouth import ENAMEL, settle_mouth, with_mouth
 from digitalme.body.reshape import reshape
 from digitalme.body.scalp import build_scalp
 from digitalme.errors import InputError
-from digitalme.imaging.exposure import well_lit
+from digitalme.imaging.exposure import well_lit_together
 from digitalme.imaging.shades import enamel, eye_from_photo, eye_white
 from digitalme.rendering.bake_teeth import with_own_teeth
 from digitalme.rendering.frames import eye_centers, find_frames
@@ -80,8 +80,9 @@ def groom(
     _check("look", config.look, LOOKS)
     if not 0 <= config.intensity <= 1 or not 0.3 <= config.body <= 1:
         raise InputError(f"expected intensity in 0..1 and body in 0.3..1; got {config.intensity} and {config.body}")
+    others = album.portraits[1:] if album and likeness.cameras else ()
     if draft is None:
-        portrait = well_lit(portrait)
+        portrait, *others = well_lit_together([portrait, *others])
     traits = hair_traits(portrait)
     cloth = cloth_colors(portrait)
     beard = beard_style(portrait)
@@ -95,11 +96,11 @@ def groom(
         beard = draft.attributes["beard"], draft.hair_color
     if config.beard != "auto":
         beard = config.beard, beard[1]
-    shots = tuple(zip(album.portraits, likeness.cameras, strict=True)) if album and likeness.cameras else ()
+    shots = tuple(zip(others, likeness.cameras[1:], strict=True))
     if config.look == "moe":
         avatar = _drawn(portrait, likeness, config, traits, cloth, beard)
     else:
-        avatar = _lifelike(portrait, likeness, config, traits, cloth, beard, shots[1:], changes)
+        avatar = _lifelike(portrait, likeness, config, traits, cloth, beard, shots, changes)
     about = avatar.about | {
         "hair": _floats(portrait.hair_color), "iris": _floats(portrait.iris_color), "outfit": config.outfit,
     }  # fmt: skip
@@ -137,7 +138,7 @@ def _lifelike(
     scalp = build_scalp(vertices, model)
     if style == "photo":
         shell = fit_shell(portrait, likeness.camera, scalp, shots)
-        vertices, shell = settle_ears(vertices, shell, portrait, likeness.camera, model)
+        vertices, shell = settle_ears(vertices, shell, portrait, likeness.camera, model, shots)
         hair, textures = shell_meshes(shell), {"hair": shell.texture}
         if "hair_color" in changes:
             textures["hair"] = recolored(shell.texture, palette_of(portrait.hair_color))

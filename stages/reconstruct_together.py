@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from digitalme.artifacts import Album, Likeness, Portrait
 from digitalme.events import progress
-from digitalme.imaging.exposure import well_lit
+from digitalme.geometry.fit import FittedHead
+from digitalme.imaging.exposure import well_lit_together
 from digitalme.rendering.bake import bake_head
 from digitalme.rendering.fuse import fused_textures, views_to_bake
 from digitalme.rendering.refine import fit_together
@@ -27,11 +28,17 @@ def reconstruct_together(
 ) -> Likeness:
     """Fit one head to all portraits and bake them onto it. `portrait` is the album's first."""
     heads = fit_together(list(album.portraits), [each.center_px for each in album.shown])
+    return likeness_from(album, heads, config)
+
+
+def likeness_from(album: Album, heads: list[FittedHead], config: ReconstructTogetherConfig) -> Likeness:
+    """The likeness of fitted heads, one to each of the album's portraits."""
+    lit = well_lit_together(album.portraits)
     chosen = views_to_bake([head.camera for head in heads], config.texture_views)
     textures = []
     for done, place in enumerate(chosen):
         progress(1 + done, 1 + len(chosen))
-        textures.append(bake_head(well_lit(album.portraits[place]), heads[place], config.texture_size))
+        textures.append(bake_head(lit[place], heads[place], config.texture_size))
     texture = fused_textures(textures)
     head = heads[0]
     return Likeness(

@@ -460,8 +460,8 @@ def paint_shell(
     fade = 0.022 if shell.drop < _SHORT_DROP else 0.009
     behind = smoothstep(-0.003, fade, np.maximum(above_bottom - 0.004, nape))
     front = smoothstep(0.25, 0.75, look_up(open_, points) + 0.04 * noise) * smoothstep(-0.012, 0.004, above_bottom)
-    use_photo = smoothstep(98, 82, beta)
-    # where the first one looks past the surface the others say where skin is bare
+    # where the first one looks along the surface, or past it, the others say where skin is bare
+    use_photo = smoothstep(98, 82, beta) * (1 - aside.shown * smoothstep(34, 50, beta))
     told = aside.shown * (1 - use_photo)
     bare = smoothstep(0.25, 0.75, aside.covered + 0.04 * noise) * smoothstep(-0.012, 0.004, above_bottom)
     behind = behind + (bare - behind) * told
@@ -586,24 +586,33 @@ def shell_meshes(shell: HairShell, azimuths: int = 96, over_skull: int = 40) -> 
 
 
 def settle_ears(
-    vertices: np.ndarray, shell: HairShell, portrait: Portrait, camera: Camera, model: BodyModel
+    vertices: np.ndarray,
+    shell: HairShell,
+    portrait: Portrait,
+    camera: Camera,
+    model: BodyModel,
+    others: Sequence[tuple[Portrait, Camera]] = (),
 ) -> tuple[Float[np.ndarray, "vertices 3"], HairShell]:
-    """Each ear that the photo's hair covers is pulled inside the shell; around the others the shell is cut out."""
+    """Each ear that the photo's hair covers is pulled inside the shell; around the others the shell is cut out, but
+    where one of `others` looks at that side: then it is cut already as that picture shows it."""
     ears = ear_vertices(model)
     tucked = np.array(vertices, np.float64)
     texture = shell.texture.copy()
-    h, w = portrait.hair.shape
     sides = {side: ears[np.sign(vertices[ears, 0]) == side] for side in (-1, 1)}
+    aside = {int(np.sign(_View.of(seen_by).toward[0])): (each, seen_by) for each, seen_by in side_views(others)}
     covered = {}
     for side, ids in sides.items():
-        x, y = np.clip(camera.project(vertices[ids])[:, :2].astype(int), 0, [w - 1, h - 1]).T
-        if portrait.hair[y, x].mean() >= 0.3:
+        seen, seen_by = aside.get(side, (portrait, camera))
+        h, w = seen.hair.shape
+        x, y = np.clip(seen_by.project(vertices[ids])[:, :2].astype(int), 0, [w - 1, h - 1]).T
+        if seen.hair[y, x].mean() >= (0.6 if side in aside else 0.3):  # aside the skull behind the ear shows, too
             covered[side] = True
-        elif (portrait.skin * (1 - portrait.hair))[y, x].mean() > 0.3:
+        elif (seen.skin * (1 - seen.hair))[y, x].mean() > 0.3:
             covered[side] = False
     for side, ids in sides.items():
         if not covered.get(side, covered.get(-side, False)):  # one that cannot be seen is worn like the other
-            texture[..., 3] = np.minimum(texture[..., 3], _away_from(vertices[ids], shell))
+            if side not in aside:
+                texture[..., 3] = np.minimum(texture[..., 3], _away_from(vertices[ids], shell))
             continue
         azimuth, polar = shell.scalp.angles(vertices[ids])
         limit = shell.scalp.sample(shell.scalp.radius + 0.45 * shell.thickness, azimuth, polar)

@@ -6,6 +6,7 @@ photo is cannot be told apart from skin alone, but the whites of the eyes stand 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import cv2
@@ -36,24 +37,55 @@ HUES, CHROMA = (30.0, 72.0), 33.0
 """Lab hue of skin in degrees and its greatest chroma: what lies outside was put there by the light."""
 COLOR_TAKEN = 0.8
 """How much of a colour cast is taken out."""
+SHOULDER = 0.85
+"""Linear light from which an exposure bends towards white."""
+MOST_EVENED = 0.8
+"""Logarithm of the greatest factor by which pictures of one person are brought to each other."""
 
 
 def well_lit(portrait: Portrait) -> Portrait:
     """The portrait with picture and colours as better light would show them; itself where the light is good."""
-    gains = light_gains(portrait)
+    return _under(portrait, light_gains(portrait), _lifted)
+
+
+def well_lit_together(portraits: Sequence[Portrait]) -> tuple[Portrait, ...]:
+    """Pictures of one person as `well_lit` would show them, and all in one light.
+
+    White balance and exposure of a single picture are anyone's guess; what several pictures have in common is the
+    skin. Each is brought to the middle of what they show, without the two that lie farthest out.
+    """
+    if len(portraits) < 2:
+        return tuple(well_lit(portrait) for portrait in portraits)
+    light = np.log(np.maximum(srgb_to_linear(np.array([portrait.skin_color for portrait in portraits])), 1e-3))
+    inner = np.sort(light, 0)[1:-1] if len(light) > 4 else light
+    gains = np.exp(np.clip(inner.mean(0) - light, -MOST_EVENED, MOST_EVENED))
+    even = [_under(portrait, gain, _exposed) for portrait, gain in zip(portraits, gains, strict=True)]
+    common = light_gains(even[0])
+    return tuple(_under(portrait, common, _lifted) for portrait in even)
+
+
+def _under(portrait: Portrait, gains: Float[np.ndarray, "3"], curve: Callable) -> Portrait:
+    """The portrait with `gains` on its light by `curve`; itself where they are 1."""
     if np.allclose(gains, 1):
         return portrait
-    table = np.round(255 * _lifted(np.repeat(np.arange(256)[:, None] / 255, 3, 1), gains)).astype(np.uint8)
+    table = np.round(255 * curve(np.repeat(np.arange(256)[:, None] / 255, 3, 1), gains)).astype(np.uint8)
     image = cv2.merge([cv2.LUT(portrait.image[..., k], table[:, k]) for k in range(3)])
     names = ("skin_color", "hair_color", "iris_color", "lip_color", "brow_color")
-    colors = _lifted(np.array([getattr(portrait, name) for name in names]), gains)
+    colors = curve(np.array([getattr(portrait, name) for name in names]), gains)
     return replace(portrait, image=image, **{n: tuple(map(float, c)) for n, c in zip(names, colors, strict=True)})
 
 
-def _lifted(srgb: Float[np.ndarray, "n 3"], gain: Float32[np.ndarray, "3"]) -> Float32[np.ndarray, "n 3"]:
+def _lifted(srgb: Float[np.ndarray, "n 3"], gain: Float[np.ndarray, "3"]) -> Float[np.ndarray, "n 3"]:
     """`gain` on linear light that leaves black and white where they are."""
     light = srgb_to_linear(srgb)
     return linear_to_srgb(gain * light / (1 + (gain - 1) * light))
+
+
+def _exposed(srgb: Float[np.ndarray, "n 3"], gain: Float[np.ndarray, "3"]) -> Float[np.ndarray, "n 3"]:
+    """`gain` on linear light as another exposure has it, with a shoulder before white."""
+    light = gain * srgb_to_linear(srgb)
+    over = np.maximum(light - SHOULDER, 0)
+    return linear_to_srgb(np.minimum(light, SHOULDER) + (1 - SHOULDER) * np.tanh(over / (1 - SHOULDER)))
 
 
 def light_gains(portrait: Portrait) -> Float32[np.ndarray, "3"]:

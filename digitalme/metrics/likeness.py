@@ -187,7 +187,7 @@ class LikenessFigures:
     silhouette_iou: float
     """Head above the chin's line against the portrait's person matte; clothes beside the jaw are left out."""
     face_psnr: float
-    """dB inside the face's oval, textures without lamps; against the photo as `well_lit` exposes it."""
+    """dB inside the face's oval, textures without lamps; against the photo in the light of the avatar's colours."""
     descriptor: dict[int, float | None]
     """Distance to the selfie's face descriptor by degrees of yaw: the mean of both sides. Empty without the extra."""
 
@@ -195,8 +195,13 @@ class LikenessFigures:
 YAWS = (0, 20, 30)
 
 
-def measure_likeness(portrait: Portrait, likeness: Likeness, avatar: Avatar) -> tuple[LikenessFigures, list[Image]]:
-    """The avatar in the photo's expression against its portrait; and the pictures: photo's camera, then each yaw."""
+def measure_likeness(
+    portrait: Portrait, likeness: Likeness, avatar: Avatar, lit: Portrait | None = None
+) -> tuple[LikenessFigures, list[Image]]:
+    """The avatar in the photo's expression against its portrait; and the pictures: photo's camera, then each yaw.
+
+    `lit`: the portrait in the light that its colours were taken in, where that is not what `well_lit` makes of it.
+    """
     camera, shape = camera_on_avatar(avatar, likeness), portrait.image.shape[:2]
     weights, marks = likeness.expression, portrait.landmarks
     picture = flat_picture(avatar, camera, weights)
@@ -217,16 +222,18 @@ def measure_likeness(portrait: Portrait, likeness: Likeness, avatar: Avatar) -> 
     figures = LikenessFigures(
         landmark_nme(found, marks) if found is not None else None,
         overlap(silhouette(avatar, camera, weights) & head, (portrait.person > 0.5) & head),
-        psnr(picture, well_lit(portrait).image, face_region(marks, shape)),
+        psnr(picture, (lit or well_lit(portrait)).image, face_region(marks, shape)),
         distances,
     )
     return figures, pictures
 
 
-def likeness_scores(portrait: Portrait, likeness: Likeness, avatar: Avatar) -> tuple[list[Score], Image]:
+def likeness_scores(
+    portrait: Portrait, likeness: Likeness, avatar: Avatar, lit: Portrait | None = None
+) -> tuple[list[Score], Image]:
     """Scores beside the textured mean face's, and the sheet: photo, avatar; below it the mean face."""
-    own, pictures = measure_likeness(portrait, likeness, avatar)
-    mean, mean_pictures = measure_likeness(portrait, likeness, on_mean_face(avatar, likeness))
+    own, pictures = measure_likeness(portrait, likeness, avatar, lit)
+    mean, mean_pictures = measure_likeness(portrait, likeness, on_mean_face(avatar, likeness), lit)
 
     def score(name: str, value: float | None, unit: str, wanted: str, control: float | None, note: str = "") -> Score:
         missing = "" if value is not None else "no face was found in the picture"

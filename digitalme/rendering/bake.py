@@ -195,7 +195,7 @@ def _twice(grid: np.ndarray, rows: slice = slice(None), columns: slice = slice(N
 
 
 @lru_cache(maxsize=2)
-def _unwrapped_head(size: int) -> tuple[Int32[np.ndarray, "t t"], Float32[np.ndarray, "t t 3"]]:
+def unwrapped_head(size: int) -> tuple[Int32[np.ndarray, "t t"], Float32[np.ndarray, "t t 3"]]:
     """Triangle of part "head" (-1 for none) and barycentric weights of every texel."""
     part = load_body().parts["head"]
     chosen = np.flatnonzero(head_faces())
@@ -218,7 +218,7 @@ def _vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> Float[np.ndarray
 
 def _project_surface(fitted: FittedHead, vertices: Float[np.ndarray, "v 3"], size: int) -> _Surface:
     body, camera = load_body(), fitted.camera
-    face, bary = _unwrapped_head(size)
+    face, bary = unwrapped_head(size)
     covered = face >= 0
     corners = body.parts["head"].faces[face[covered]]
     skin = np.concatenate([body.parts["head"].faces, body.parts["body"].faces])

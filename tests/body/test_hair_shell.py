@@ -10,6 +10,7 @@ from digitalme.body.hair_shell import fit_shell, settle_ears, shell_meshes
 from digitalme.body.model import load_body
 from digitalme.body.mouth import settle_mouth
 from digitalme.body.scalp import build_scalp
+from digitalme.spaces import CAMERA_FROM_WORLD_FRONT, rotation_from_euler
 from tests.body.people import bare_avatar, seen_meshes, synthetic_person
 
 
@@ -71,6 +72,36 @@ def test_an_ear_that_hair_hides_on_one_side_is_hidden_on_both(long_haired):
     one_sided = replace(portrait, hair=portrait.hair * half, skin=portrait.skin * half)
     _, whole = settle_ears(vertices, shell, one_sided, likeness.camera, model)
     np.testing.assert_array_equal(whole.texture, shell.texture)
+
+
+def test_pictures_from_the_sides_say_which_ear_hair_covers(long_haired):
+    """No hole is cut on a side that a picture shows: it says itself where skin is bare."""
+    portrait, likeness, shell = long_haired
+    model = load_body()
+    vertices = settle_mouth(model.vertices(likeness.shape), model)
+    bare = replace(portrait, hair=np.zeros_like(portrait.hair), skin=np.ones_like(portrait.skin))
+    hairy = replace(portrait, hair=np.ones_like(portrait.hair))
+
+    def aside(picture, yaw):
+        rotation = CAMERA_FROM_WORLD_FRONT @ rotation_from_euler(0, yaw, 0)
+        pose = np.c_[rotation, [0, 0, 1.0] - rotation @ model.head_center]
+        return picture, replace(likeness.camera, camera_from_world=pose)
+
+    shell = replace(shell, thickness=np.full_like(shell.thickness, 0.002))
+
+    def settled(*others):
+        return settle_ears(vertices, shell, bare, likeness.camera, model, others)
+
+    _, cut = settled()
+    assert (cut.texture[..., 3] < shell.texture[..., 3]).any()
+    kept, whole = settled(aside(bare, 1.0), aside(bare, -1.0))
+    np.testing.assert_array_equal(whole.texture, shell.texture)
+    np.testing.assert_array_equal(kept, vertices)
+    tucked, whole = settled(aside(hairy, 1.0), aside(bare, -1.0))
+    np.testing.assert_array_equal(whole.texture, shell.texture)
+    moved = np.linalg.norm(tucked - vertices, axis=1) > 0
+    assert moved.any()
+    assert len(np.unique(np.sign(vertices[moved, 0]))) == 1
 
 
 def test_long_hair_falls_straight_behind_and_short_hair_lies_on_the_nape(long_haired):

@@ -71,14 +71,14 @@ def test_sides_are_what_the_pictures_from_the_sides_show():
     face_free = np.abs((turn + np.pi) % (2 * np.pi) - np.pi).ravel() > 0.8
     band = np.sign(np.sin(down.ravel() * 2 * np.pi / 0.16))
 
-    def aside(yaw: float) -> tuple[Portrait, Camera]:
+    def aside(yaw: float, lowest: float = -9.0) -> tuple[Portrait, Camera]:
         rotation = CAMERA_FROM_WORLD_FRONT @ rotation_from_euler(0, yaw, 0)
         camera = Camera(900.0, 400, 480, np.c_[rotation, -rotation @ scalp.center + [0, 0, 1.2]])
         face, _, _ = rasterise_ids(camera.project(points), faces.astype(np.int32), 400, 480)
         corner = faces[np.maximum(face, 0), 0]
         image = np.where((face >= 0)[..., None], 90 + 40 * band[corner][..., None], 220).repeat(3, 2)
         spots = camera.project(landmark_points(vertices))
-        hair = ((face >= 0) & face_free[corner]).astype(np.float32)
+        hair = ((face >= 0) & face_free[corner] & (points[corner, 1] > lowest)).astype(np.float32)
         shown = (face >= 0).astype(np.float32)
         picture = replace(
             portrait, image=image.astype(np.uint8), hair=hair, person=shown, skin=shown - hair,
@@ -102,3 +102,14 @@ def test_sides_are_what_the_pictures_from_the_sides_show():
 
         assert alike(painted) > 0.6
         assert abs(alike(plain)) < 0.4
+
+    # hair that ends above the ears in the pictures from the sides ends there, whatever the first one shows beside it
+    level = scalp.center[1] + 0.03
+    cropped = fit_shell(portrait, likeness.camera, scalp, [aside(yaw, level) for yaw in (-1.0, 1.0)])
+    azimuth, v = np.meshgrid((np.arange(width) + 0.5) / width * 2 * np.pi, (np.arange(height) + 0.5) / height)
+    up = painted.points(azimuth, v)[..., 1] - level
+    beside = np.abs(np.abs((azimuth + np.pi) % (2 * np.pi) - np.pi) - 1.2) < 0.2
+    for shell, shown in ((painted, 0.8), (cropped, 0.0)):
+        alpha = shell.texture[..., 3] / 255
+        assert alpha[beside & (up > 0.01)].mean() > 0.8
+        assert abs(alpha[beside & (up < -0.01) & (up > -0.04)].mean() - shown) < 0.2

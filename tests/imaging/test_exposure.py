@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from digitalme.body.landmarks import EYE_LEFT, EYE_RIGHT
-from digitalme.imaging.exposure import light_gains, well_lit
+from digitalme.imaging.exposure import light_gains, well_lit, well_lit_together
 from digitalme.spaces import linear_to_srgb, srgb_to_linear
 from tests.body.people import synthetic_person
 
@@ -62,3 +62,31 @@ def test_a_cast_is_lessened(factors):
 
     portrait = lit(FAIR, factors)
     assert away(well_lit(portrait)) < 0.85 * away(portrait)
+
+
+def test_pictures_of_one_person_are_brought_to_what_they_have_in_common():
+    """Casts and exposures of nine pictures go; one picture in coloured light moves nothing."""
+    rng = np.random.default_rng(3)
+    factors = np.exp(rng.normal(0, 0.12, (9, 3)))
+    given = [lit(FAIR, each) for each in factors]
+
+    def skins(portraits):
+        colors = np.array([portrait.skin_color for portrait in portraits], np.float32)
+        return cv2.cvtColor(colors[None], cv2.COLOR_RGB2Lab)[0]
+
+    even = well_lit_together(given)
+    true = cv2.cvtColor(np.array([[FAIR]], np.float32), cv2.COLOR_RGB2Lab)[0]
+    assert skins(even).std(0).max() < 0.15 * skins(given).std(0).min()
+    before = np.linalg.norm(skins(given) - true, axis=1)
+    assert np.linalg.norm(skins(even) - true, axis=1).max() < 0.6 * np.median(before)
+    for portrait in even:
+        skin = np.median(portrait.image[portrait.skin > 0.5], 0) / 255
+        np.testing.assert_allclose(skin, portrait.skin_color, atol=0.02)
+    odd = well_lit_together([*given[:8], lit(FAIR, (0.3, 0.5, 0.9))])
+    np.testing.assert_allclose(skins(odd)[0], skins(even)[0], atol=2.5)
+
+
+def test_one_picture_alone_is_lit_as_ever():
+    portrait = lit(FAIR, (0.3,) * 3)
+    (alone,) = well_lit_together([portrait])
+    np.testing.assert_array_equal(alone.image, well_lit(portrait).image)

@@ -15,7 +15,7 @@ from digitalme.body.character import HEAD_UV_BOX, base_avatar
 from digitalme.body.landmarks import landmark_points
 from digitalme.body.model import load_body
 from digitalme.geometry.fit import FittedHead
-from digitalme.rendering.bake import _unwrapped_head, bake_head, head_faces
+from digitalme.rendering.bake import bake_head, head_faces, unwrapped_head
 from digitalme.rendering.scene import Drawable, draw
 from digitalme.spaces import CAMERA_FROM_WORLD_FRONT, rotation_from_euler
 
@@ -106,7 +106,7 @@ def test_only_skin_enters(yaw, frontal):
     """Eyes are red, the mouth's inside blue, hair green, the background magenta: none of it is in the texture."""
     sitting = frontal[0] if yaw == 0 else sit(yaw)
     head = frontal[1] if yaw == 0 else bake_head(sitting.portrait, sitting.fitted, 1024)
-    covered = cv2.resize((_unwrapped_head(512)[0] >= 0).astype(np.uint8), (1024, 1024)) > 0
+    covered = cv2.resize((unwrapped_head(512)[0] >= 0).astype(np.uint8), (1024, 1024)) > 0
     ratio = head.albedo[covered].astype(float) / sitting.albedo.mean((0, 1))
     tint = ratio / ratio.mean(1, keepdims=True)
     assert np.percentile(np.abs(tint - 1), 99.9) < 0.03
@@ -168,7 +168,7 @@ def test_skin_tone_is_kept(skin):
 
 def test_box_is_a_mirror():
     """Upside down, the head's square shows the mirrored head: within 0.1 mm in the median."""
-    face, bary = _unwrapped_head(512)
+    face, bary = unwrapped_head(512)
     part = load_body().parts["head"]
     place = np.einsum("hwk,hwkc->hwc", bary, load_body().template[part.faces[face]])
     both = (face >= 0) & (face[::-1] >= 0)
