@@ -532,6 +532,7 @@ def dataset(
     size: int = 128,
     seed: int = 0,
     looks: tuple[str, ...] = ("photo",),
+    balanced: bool = False,
     workers: int = 2,
 ) -> None:
     """Make pictures with words to train on: digitalme dataset make DATA, or: digitalme dataset import PICTURES DATA
@@ -544,6 +545,7 @@ def dataset(
         size: Their width and height, pixels.
         seed: Another seed gives other people.
         looks: photo, moe, or both in turn.
+        balanced: Every value of an attribute equally often, seen as the video shows somebody: for the classifier.
         workers: Processes that render.
     """
     from digitalme.events import Event
@@ -556,7 +558,7 @@ def dataset(
         _say(f"{import_folder(folder, out, size)} pictures in {out}")
         return
     with ProgressBar() as bar:
-        recipe = Recipe(count, size, seed, looks)
+        recipe = Recipe(count, size, seed, looks, balanced)
         make_dataset(folder, recipe, workers, lambda done, all_: bar(Event("shards", "progress", done, all_)))
     _say(f"{folder}/preview.png")
 

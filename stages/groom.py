@@ -23,7 +23,7 @@ from digitalme.body.hair_traits import HairTraits, hair_traits
 from digitalme.body.identity import neutral_vertices
 from digitalme.body.landmarks import landmark_points
 from digitalme.body.model import load_body
-from digitalme.body.moe import MoeColors, MoeStyle, moe_avatar
+from digitalme.body.moe import Drawn, MoeColors, MoeStyle, drawn_as, moe_avatar
 from digitalme.body.moe_hair import moe_hair, paint_moe_hair
 from digitalme.body.moe_paint import drawn_cloth, drawn_hair
 from digitalme.body.mouth import ENAMEL, settle_mouth, with_mouth
@@ -98,7 +98,9 @@ def groom(
         beard = config.beard, beard[1]
     shots = tuple(zip(others, likeness.cameras[1:], strict=True))
     if config.look == "moe":
-        avatar = _drawn(portrait, likeness, config, traits, cloth, beard)
+        said = changes if draft is None else draft.attributes
+        manner = drawn_as(said.get("gender", ""), said.get("age", ""))
+        avatar = _drawn(portrait, likeness, config, traits, cloth, beard, manner)
     else:
         avatar = _lifelike(portrait, likeness, config, traits, cloth, beard, shots, changes)
     about = avatar.about | {
@@ -189,14 +191,14 @@ def _own_eyes(avatar: Avatar, portrait: Portrait) -> Avatar:
 
 def _drawn(
     portrait: Portrait, likeness: Likeness, config: GroomConfig, traits: HairTraits, cloth: dict[str, Rgb],
-    beard: tuple[str, Rgb],
+    beard: tuple[str, Rgb], manner: Drawn,
 ) -> Avatar:  # fmt: skip
     model = load_body()
     colors = MoeColors(portrait.skin_color, portrait.hair_color, portrait.iris_color, portrait.brow_color)
     cut = traits.cut if config.hair in ("auto", "photo") else config.hair
     bangs = traits.bangs or (cut == "short" and traits.fringe > 0.2)
     style = MoeStyle(
-        config.intensity, config.body, crown=0.020 if bangs else 0.002 if cut in ("buzz", "bald") else 0.010
+        config.intensity, config.body, 0.020 if bangs else 0.002 if cut in ("buzz", "bald") else 0.010, manner
     )
     avatar, vertices, bend = moe_avatar(likeness.shape, colors, style, _DRAWN_BEARD[beard[0]])
     scalp = build_scalp(vertices, model)

@@ -158,8 +158,10 @@ def parted(roots: Roots) -> Growth:
     return Growth(growth.length, growth.lift, 0.45, target, growth.width)
 
 
-def _gathered(roots: Roots, ties: np.ndarray, bangs: np.ndarray, tail: float, fan: float) -> Growth:
-    """Hair pulled tight to `ties` (n, 3), each root's own, and hanging `tail` metres from there."""
+def _gathered(
+    roots: Roots, ties: np.ndarray, bangs: np.ndarray, tail: float, fan: float, aside: float = 0.35
+) -> Growth:
+    """Hair pulled tight to `ties` (n, 3), each root's own, and hanging `tail` metres from there, `aside` outward."""
     n = len(roots.azimuth)
     way = np.linalg.norm(ties - roots.places, axis=1)
     length = np.where(bangs, _bang_length(roots), way * 1.12 + tail * roots.rng.uniform(0.85, 1.05, n))
@@ -172,7 +174,7 @@ def _gathered(roots: Roots, ties: np.ndarray, bangs: np.ndarray, tail: float, fa
         to_tie = ties - places
         to_tie /= np.maximum(np.linalg.norm(to_tie, axis=1, keepdims=True), 1e-6)
         hang = (
-            np.stack([np.sign(ties[:, 0]) * 0.35, np.full(n, -1.0), np.where(ties[:, 2] < -0.05, -0.35, 0.0)], 1)
+            np.stack([np.sign(ties[:, 0]) * aside, np.full(n, -1.0), np.where(ties[:, 2] < -0.05, -0.35, 0.0)], 1)
             + scatter
         )
         return np.where(bangs[:, None], _fringe(roots, places), np.where(past[:, None], hang, to_tie))
@@ -184,8 +186,9 @@ def _gathered(roots: Roots, ties: np.ndarray, bangs: np.ndarray, tail: float, fa
 
 
 def ponytail(roots: Roots) -> Growth:
-    tie = np.tile(np.array([0.0, 0.045, -0.115]), (len(roots.azimuth), 1))
-    return _gathered(roots, tie, _bangs(roots, 26), 0.26, 0.06)
+    """Tied high and falling to the person's left: seen from the front, too."""
+    tie = np.tile(np.array([0.035, 0.108, -0.088]), (len(roots.azimuth), 1))
+    return _gathered(roots, tie, _bangs(roots, 26), 0.30, 0.06, 0.55)
 
 
 def twintails(roots: Roots) -> Growth:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -55,6 +56,50 @@ _KEPT = 0.55
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """What a drawing says of somebody besides their face: whether woman or man, and of what age."""
+
+    taper: float = 0.22
+    """How much narrower the jaw gets towards the chin."""
+    shorter: float = 0.14
+    """How far the face below the eyes comes up."""
+    eyes: tuple[float, float] = (1.50, 2.5)
+    """How wide and how tall the eyes' surroundings become."""
+    lashes: tuple[float, float] = (0.29, 1.1)
+    """How far the upper lashes stand off, and how much farther in their outer corner."""
+    brows: float = 1.0
+    """Their thickness."""
+    lower_brows: float = 0.0
+    """How far the brows hang, metres; they lie straighter then."""
+    blush: float = 1.0
+    lips: float = 0.0
+    """How red the lips are, 0..1."""
+    lines: float = 0.0
+    """How deep the lines of age are, 0..1."""
+    years: float = 0.0
+    """What is left of the body model's own aging."""
+
+
+_GENDERS: dict[str, dict[str, Any]] = {
+    "": {},
+    "woman": {"taper": 0.25, "lashes": (0.40, 1.7), "brows": 0.75, "lips": 0.75},
+    "man": {
+        "taper": 0.08, "shorter": 0.08, "eyes": (1.40, 2.0), "lashes": (0.17, 0.3), "brows": 2.0, "lower_brows": 0.0030,
+        "blush": 0.25,
+    },
+}  # fmt: skip
+_AGES: dict[str, dict[str, Any]] = {
+    "child": {"shorter": 0.20}, "middle": {"lines": 0.62, "blush": 0.2},
+    "old": {"lines": 1.0, "blush": 0.0, "years": 0.5},
+}  # fmt: skip
+
+
+def drawn_as(gender: str = "", age: str = "") -> Drawn:
+    """How somebody is drawn of whom this is known (words of digitalme.body.attributes, or nothing)."""
+    return Drawn(**(_GENDERS.get(gender, {}) | _AGES.get(age, {})))
+
+
+@dataclass(frozen=True)
 class MoeStyle:
     """How far a character is drawn."""
 
@@ -64,6 +109,7 @@ class MoeStyle:
     """Size of the body below the neck: 1 natural, .56 a slim bust, .40 a chibi."""
     crown: float = 0.020
     """How much the skull rises, metres; bangs hide a high forehead."""
+    drawn: Drawn = Drawn()
 
 
 @dataclass(frozen=True)
@@ -76,16 +122,20 @@ class MoeColors:
     brow: Rgb
 
 
-def moe_shape(shape: Mapping[str, float], intensity: float) -> dict[str, float]:
-    """The person's identity pulled toward a child-like, smooth one (lids are `lid_offsets`' business)."""
+def moe_shape(shape: Mapping[str, float], intensity: float, years: float = 0.0) -> dict[str, float]:
+    """The person's identity pulled toward a child-like, smooth one (lids are `lid_offsets`' business).
+
+    `years`: the share of the aging that is left.
+    """
     keep = 1 - (1 - _KEPT) * intensity
     soft = {name: float(np.clip(weight, -1.2, 1.2)) * keep for name, weight in shape.items()}
     for name in soft:
         if name.startswith("mouth-"):  # the fit hides a part of the photo's smile here
             soft[name] *= 1 - 0.75 * intensity
-    soft["age+"] = soft.get("age+", 0.0) * (1 - intensity)
+    soft["age+"] = soft.get("age+", 0.0) * (1 - intensity * (1 - years))
     for name, offset in _OFFSETS.items():
         soft[name] = soft.get(name, 0.0) * (1 - 0.6 * intensity) + offset * intensity
+    soft["age-"] *= 1 - years
     return soft
 
 
@@ -137,7 +187,8 @@ class Bend:
             ids = self.model.parts[f"lashes_upper_{side}"].vertex_ids
             outer = (np.abs(self.model.template[ids, 0]) - abs(center[0])) / 0.016
             # thin at the inner corner, a little wing at the outer one
-            share = 0.29 * (1 + 1.1 * np.clip(outer, 0, 1) ** 2) * (0.15 + 0.85 * smoothstep(-1.0, -0.3, outer))
+            thick, wing = self.style.drawn.lashes
+            share = thick * (1 + wing * np.clip(outer, 0, 1) ** 2) * (0.15 + 0.85 * smoothstep(-1.0, -0.3, outer))
             rows.append((ids, skin[tree.query(self.model.template[ids])[1]], share))
         return rows
 
@@ -158,17 +209,17 @@ class Bend:
         taper = smoothstep(nose[1] + 0.012, chin[1], points[:, 1]) * smoothstep(
             chin[1] - 0.05, chin[1] - 0.012, points[:, 1]
         )
-        bent[:, 0] *= 1 - 0.22 * s * taper * back
+        bent[:, 0] *= 1 - self.style.drawn.taper * s * taper * back
 
         # a shorter face: what lies under the eyes comes up
         lower = np.clip(eye_height - 0.012 - points[:, 1], 0, None)
-        bent[:, 1] += 0.14 * s * lower * smoothstep(chin[1] - 0.09, chin[1] - 0.02, points[:, 1])
+        bent[:, 1] += self.style.drawn.shorter * s * lower * smoothstep(chin[1] - 0.09, chin[1] - 0.02, points[:, 1])
 
         rise = np.clip((points[:, 1] - eye_height) / (top - eye_height), 0, 1.2)
         bent[:, 1] += self.style.crown * s * rise
         bent[:, 0] *= 1 + 0.07 * s * smoothstep(-0.2, 0.5, (points[:, 1] - eye_height) / (top - eye_height))
 
-        region, ball = np.array([1.50, 2.5, 0.55]) - 1, np.array([1.56, 1.90, 0.45]) - 1
+        region, ball = np.array([*self.style.drawn.eyes, 0.55]) - 1, np.array([1.56, 1.90, 0.45]) - 1
         for center, ids in zip(self.eye_centers, self.eye_ids, strict=True):
             off = points - center
             weight = np.exp(-(((off / np.array([0.029, 0.030, 0.040])) ** 2).sum(1) ** _FALLOFF))[:, None]
@@ -244,7 +295,7 @@ def moe_avatar(
 ) -> tuple[Avatar, Float[np.ndarray, "vertices 3"], Bend]:
     """The bare, bald character, the body model's vertices under it, and the bend that made it (for hair, clothes)."""
     model = load_body()
-    identity = moe_shape(shape, style.intensity)
+    identity = moe_shape(shape, style.intensity, style.drawn.years)
     open_eyes = identity | lid_offsets("left", style.intensity) | lid_offsets("right", style.intensity)
     for side in ("l", "r"):
         for name in _LIDS:

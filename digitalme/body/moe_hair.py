@@ -290,9 +290,11 @@ def moe_hair(
         return []
     tight = cut in ("buzz", "afro", "curly")  # these show their hairline: it sits low, as the drawn face is short
     meshes = [moe_cap(scalp, 0.004, 11.0) if tight else moe_cap(scalp, 0.006)]
-    if cut in ("afro", "curly"):
+    if cut == "buzz":  # too short to shine
+        meshes[0].uvs[:, 1] = 0.9
+    elif cut in ("afro", "curly"):
         meshes.append(moe_puffs(scalp, cut))
-    elif cut != "buzz":
+    else:
         meshes.append(draw_locks(scalp, moe_locks(scalp, cut, bangs, brow_height)))
     if cut == "bun":
         points, normals, faces = ball(scalp.center + np.array([0, 0.105, -0.095]), 0.046, 20, 14)

@@ -90,7 +90,7 @@ def paint_face(
     points, paint = place[front].astype(np.float64), picture[front].astype(np.float64)
     mark = landmark_points(bent)
     light = float(skin @ [0.3, 0.6, 0.1])
-    s = bend.style.intensity
+    s, manner = bend.style.intensity, bend.style.drawn
 
     under = neck_shadow(points, mark[152])
     jaw = mark[152, 1] - 0.001 + 0.42 * np.clip(mark[152, 2] - 0.006 - points[:, 2], 0, None)
@@ -107,12 +107,12 @@ def paint_face(
     for center, cheek in zip(centers, (mark[280], mark[50]), strict=True):
         spot = np.array([center[0] * 1.24, center[1] - 0.0235, cheek[2]])
         distance = np.linalg.norm((points - spot) / np.array([1.45, 0.72, 2.5]), axis=1)
-        lay(skin * tint, 0.55 * s * np.exp(-((distance / 0.0115) ** 2.4)))
+        lay(skin * tint, 0.55 * s * manner.blush * np.exp(-((distance / 0.0115) ** 2.4)))
         for k in (-1, 0, 1):
             foot = spot + np.array([k * 0.0052 * np.sign(center[0]) - 0.0011, -0.0022, 0])
             line = np.stack([foot, foot + np.array([0.0022, 0.0044, 0])])
             far = stroke_distance(points[:, :2], line[:, :2], np.array([0.00025, 0.00035, 0.0002]))
-            lay(skin * tint * np.array([0.97, 0.80, 0.80]), 0.55 * s * smoothstep(0.0004, -0.0001, far))
+            lay(skin * tint * np.array([0.97, 0.80, 0.80]), 0.55 * s * manner.blush * smoothstep(0.0004, -0.0001, far))
 
     brow = np.asarray(colors.brow) * 0.8 if np.mean(colors.brow) < 0.5 else np.asarray(colors.hair) * 0.7
     for ids in ((55, 65, 52, 53, 46), (285, 295, 282, 283, 276)):  # from the nose outward, as one smooth arc
@@ -120,11 +120,18 @@ def paint_face(
         x = np.linspace(line[0, 0], line[-1, 0] * 1.04, 12)
         arc = np.polyval(np.polyfit(line[:, 0], line[:, 1], 2), x)
         arc = arc.mean() + 0.55 * (arc - arc.mean()) + np.linspace(0.0110, 0.0055, 12)  # inner end up: not cross
-        far = stroke_distance(points[:, :2], np.stack([x, arc], 1), np.array([0.0009, 0.0017, 0.0018, 0.0013, 0.0003]))
+        arc = arc - manner.lower_brows * np.linspace(1.6, 0.4, 12)
+        width = np.array([0.0009, 0.0017, 0.0018, 0.0013, 0.0003]) * manner.brows
+        far = stroke_distance(points[:, :2], np.stack([x, arc], 1), width)
         lay(brow, smoothstep(0.0004, -0.0003, far))
 
     if beard > 0.3:
         _paint_beard(points, lay, mark, np.asarray(colors.hair), beard)
+
+    if manner.lines > 0:
+        _paint_years(points, lay, mark, centers, skin, s * manner.lines)
+    if manner.lips > 0:
+        _paint_lips(points, lay, mark, skin, s * manner.lips)
 
     # a mouth line that turns up a little past the corners of the lips
     seam = 0.5 * mark[[78, 80, 82, 13, 312, 310, 308]] + 0.5 * mark[[78, 88, 87, 14, 317, 318, 308]]
@@ -145,6 +152,41 @@ def paint_face(
 
     picture[front] = paint
     return np.round(np.clip(picture / skin, 0, 1) * 255).astype(np.uint8), skin
+
+
+def _paint_years(points: np.ndarray, lay, mark: np.ndarray, eyes: np.ndarray, skin: np.ndarray, depth: float) -> None:
+    """The lines by which a drawing tells age: beside nose and mouth, under the eyes, on the forehead."""
+    ink = skin * np.array([0.60, 0.42, 0.40])
+
+    def carve(line: np.ndarray, width: float, amount: float) -> None:
+        widths = width * np.sin(np.linspace(0.25, np.pi - 0.1, len(line))) * np.clip(depth, 0.5, 1)
+        far = stroke_distance(points[:, :2], line, widths)
+        lay(ink, amount * depth * smoothstep(0.0004, -0.0003, far))
+
+    mouth, nose, wide = (mark[13] + mark[14]) / 2, mark[1], abs(float(mark[291, 0]))
+    t = np.linspace(0, 1, 9)
+    for side, eye in ((np.sign(center[0]), center) for center in eyes):
+        out = 0.0110 + (wide + 0.0035 - 0.0110) * t**1.5
+        high, low = nose[1] - 0.002, mouth[1] + 0.0035
+        carve(np.stack([out, high + (low - high) * t**0.85], 1) * [side, 1], 0.0010, 0.9)
+        bag = np.stack([abs(eye[0]) + 0.017 * (2 * t - 1) * 0.8, eye[1] - 0.0225 - 0.0035 * np.sin(np.pi * t)], 1)
+        carve(bag * [side, 1], 0.0008, 0.75)
+    brows = mark[[105, 334], 1].mean() + 0.014
+    for k in range(3 if depth > 0.8 else 1):
+        x = (0.024 - 0.003 * k) * (2 * np.linspace(0, 1, 13) - 1)
+        carve(np.stack([x, brows + 0.006 + 0.0065 * k - 2.5 * x**2], 1), 0.0007, 0.7)
+
+
+def _paint_lips(points: np.ndarray, lay, mark: np.ndarray, skin: np.ndarray, amount: float) -> None:
+    """Painted lips: an almond around the mouth's line."""
+    corners, mouth = mark[[61, 291]], (mark[13] + mark[14]) / 2
+    half = 0.62 * abs(corners[1, 0] - corners[0, 0]) / 2
+    share = np.clip(1 - (points[:, 0] / max(half, 1e-4)) ** 2, 0, 1)
+    high, low = mouth[1] + 0.0019 * share, mouth[1] - 0.0036 * share
+    inside = smoothstep(0.0003, -0.0003, np.maximum(points[:, 1] - high, low - points[:, 1])) * (share > 0)
+    inside = inside * (points[:, 2] > mark[61, 2] - 0.012)
+    color = 0.45 * skin * np.array([1.0, 0.62, 0.62]) + 0.55 * np.array([0.86, 0.36, 0.42])
+    lay(color, amount * inside)
 
 
 def _paint_beard(points: np.ndarray, lay, mark: np.ndarray, hair: np.ndarray, amount: float) -> None:
@@ -168,17 +210,19 @@ def paint_moe_eye(iris, size: int = 512) -> UInt8[np.ndarray, "s s 3"]:
     picture *= (1 - 0.28 * smoothstep(0.02, -0.48, y))[..., None] * np.array([1.0, 0.985, 0.99])
     r = np.hypot(x / wide, y / tall)
     hue, saturation, value = colorsys.rgb_to_hsv(*np.clip(iris, 0, 1))
-    if not 0.06 < hue < 0.9:  # brown, not red
+    if not 0.06 < hue < 0.9 and saturation * value < 0.33:  # a photo's brown, not red
         hue = 0.06
     # bright enough to glow, and still the darker the darker the person's own are
-    color = np.array(colorsys.hsv_to_rgb(hue, min(0.80, saturation * 1.30), min(0.95, 0.30 + 0.75 * value)))
-    dark, glow = color * np.array([0.34, 0.30, 0.36]), np.clip(color * 1.5 + 0.10, 0, 1)
+    bright = float(np.interp(value, [0.12, 0.38, 0.50, 0.70], [0.30, 0.46, 0.66, 0.84]))
+    color = np.array(colorsys.hsv_to_rgb(hue, min(0.82, saturation * 1.30), bright))
+    lift = min(1.5, 0.97 / float(color.max()))  # never so bright that amber and hazel both turn yellow
+    dark, glow = color * np.array([0.34, 0.30, 0.36]), np.clip(color * lift + 0.08, 0, 1)
     down = smoothstep(-0.85, 0.95, y / tall)[..., None]
     disc = dark * (1 - down) + glow * down
     inner = smoothstep(0.80, 0.62, np.hypot(x / wide, (y - 0.10) / tall))[..., None]
     disc = disc * (0.86 + 0.14 * inner)
     shine = smoothstep(0.34, 0.18, np.hypot(x / 1.25, y - 0.36))[..., None]  # light gathered below the pupil
-    disc = disc * (1 - 0.55 * shine) + np.clip(glow * 1.15 + 0.12, 0, 1) * 0.55 * shine
+    disc = disc * (1 - 0.55 * shine) + np.clip(glow * 1.05 + 0.10, 0, 1) * 0.55 * shine
     rim = smoothstep(0.82, 0.93, r)[..., None]
     disc = disc * (1 - rim) + dark * 0.45 * rim
     pupil = smoothstep(0.44, 0.36, np.hypot(x / wide, (y + 0.02) / tall))[..., None]

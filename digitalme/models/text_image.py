@@ -15,6 +15,8 @@ from torch.nn import functional as F
 from digitalme.body.attributes import ATTRIBUTES
 
 SIDE = 64
+VIEW_SIDE, VIEWS = 96, 3
+"""Side and number of the views that the classifier looks at (digitalme.models.views)."""
 LONGEST = 96
 CODES = 1024
 """Characters are told apart by their code point's remainder: all of ASCII, and the few Chinese signs of captions."""
@@ -23,15 +25,18 @@ CODES = 1024
 class Trunk(nn.Module):
     """(n, 3, s, s) in -1..1 to features (n, width): five strided convolutions."""
 
-    def __init__(self, widths: Sequence[int] = (24, 48, 96, 128), width: int = 128) -> None:
+    def __init__(self, widths: Sequence[int] = (24, 48, 96, 128), width: int = 128, side: int = SIDE) -> None:
         super().__init__()
+        self.side = side
         sizes = [3, *widths]
         self.layers = nn.ModuleList(nn.Conv2d(a, b, 3, 2, 1) for a, b in zip(sizes[:-1], sizes[1:], strict=True))
         self.norms = nn.ModuleList(nn.BatchNorm2d(b) for b in widths)
-        self.out = nn.Linear(widths[-1] * (SIDE // 2 ** len(widths)) ** 2, width)
+        self.out = nn.Linear(widths[-1] * (side // 2 ** len(widths)) ** 2, width)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        x = F.interpolate(pictures, (SIDE, SIDE), mode="area") if pictures.shape[-1] != SIDE else pictures
+        x = pictures
+        if x.shape[-1] != self.side:
+            x = F.interpolate(x, (self.side, self.side), mode="area")
         for layer, norm in zip(self.layers, self.norms, strict=True):
             x = F.gelu(norm(layer(x)))
         return self.out(x.flatten(1))
@@ -76,14 +81,14 @@ def codes_of(texts: Sequence[str]) -> Tensor:
 class AttributeClassifier(nn.Module):
     """A head for each attribute of ATTRIBUTES over the views of digitalme.models.views, each with its own trunk."""
 
-    def __init__(self, width: int = 128, views: int = 2) -> None:
+    def __init__(self, width: int = 96, views: int = VIEWS) -> None:
         super().__init__()
-        self.trunks = nn.ModuleList(Trunk(width=width) for _ in range(views))
+        self.trunks = nn.ModuleList(Trunk(width=width, side=VIEW_SIDE) for _ in range(views))
         self.heads = nn.ModuleDict({name: nn.Linear(views * width, len(v)) for name, v in ATTRIBUTES.items()})
-        self.forget = nn.Dropout(0.3)
+        self.forget = nn.Dropout(0.4)
 
     def forward(self, views: Tensor) -> dict[str, Tensor]:
-        """Scores of each attribute's values, of views (n, views, 3, SIDE, SIDE)."""
+        """Scores of each attribute's values, of views (n, views, 3, VIEW_SIDE, VIEW_SIDE)."""
         parts = [trunk(views[:, i]) for i, trunk in enumerate(self.trunks)]
         features = self.forget(F.gelu(torch.cat(parts, 1)))
         return {name: head(features) for name, head in self.heads.items()}
@@ -94,6 +99,7 @@ class AttributeClassifier(nn.Module):
         for name, values in ATTRIBUTES.items():
             wanted = condition[:, start : start + len(values)]
             start += len(values)
+            wanted = 0.95 * wanted + 0.05 / len(values) * wanted.sum(1, keepdim=True)  # never quite sure
             total = total - (wanted * scores[name].log_softmax(1)).sum(1).mean()
         return total / len(ATTRIBUTES)
 

@@ -24,7 +24,7 @@ from digitalme.body.hair_cards import card_meshes, card_textures
 from digitalme.body.hair_color import palette_of
 from digitalme.body.landmarks import landmark_points
 from digitalme.body.model import load_body
-from digitalme.body.moe import MoeColors, MoeStyle, moe_avatar
+from digitalme.body.moe import MoeColors, MoeStyle, drawn_as, moe_avatar
 from digitalme.body.moe_hair import moe_hair, paint_moe_hair
 from digitalme.body.moe_paint import drawn_cloth, drawn_hair
 from digitalme.body.mouth import settle_mouth, with_mouth
@@ -32,7 +32,7 @@ from digitalme.body.people import Person
 from digitalme.body.scalp import build_scalp
 from digitalme.body.skin import paint_skin
 from digitalme.rendering.scene import Drawable, Lamp, Lighting, Scene
-from digitalme.rendering.studio import SURFACES, Studio, backdrop, studio_lighting
+from digitalme.rendering.studio import KEY, SURFACES, Studio, backdrop, studio_lighting
 from digitalme.spaces import CAMERA_FROM_WORLD_FRONT, rotation_from_euler
 
 DISTANCE, SPAN, DROP = 1.6, 0.35, 0.022
@@ -55,6 +55,8 @@ class View:
     warmth: float = 0.0
     """-1 bluish .. 1 yellowish light."""
     backdrop: tuple[float, float, float] = (0.80, 0.785, 0.77)
+    span: float = SPAN
+    """The height that the picture covers, metres."""
 
 
 def random_view(seed: int) -> View:
@@ -70,6 +72,22 @@ def random_view(seed: int) -> View:
         brightness=float(rng.uniform(0.82, 1.12)),
         warmth=float(rng.normal() * 0.35),
         backdrop=(float(tint[0]), float(tint[1]), float(tint[2])),
+    )
+
+
+def final_view(seed: int) -> View:
+    """Nearly as the video shows somebody at rest: from the front, with the whole hair, in the studio's light."""
+    rng = np.random.default_rng([7, seed])
+    x, y, z = np.array(KEY) + rng.normal(size=3) * 0.06
+    tint = np.clip(np.array(View().backdrop) + rng.normal() * 0.06, 0.1, 0.97)
+    return View(
+        yaw=float(rng.normal() * np.radians(3)),
+        pitch=float(rng.normal() * 0.02),
+        key=(float(x), float(y), float(z)),
+        brightness=float(rng.uniform(0.94, 1.06)),
+        warmth=float(rng.normal() * 0.08),
+        backdrop=(float(tint[0]), float(tint[1]), float(tint[2])),
+        span=float(rng.uniform(0.36, 0.44)),
     )
 
 
@@ -135,7 +153,7 @@ def camera_of(view: View, size: int, eyes: Float[np.ndarray, "3"]) -> Camera:
     target = eyes + np.array([0, -DROP, -0.06])
     position = target + turn @ np.array([0, 0, DISTANCE])
     rotation = CAMERA_FROM_WORLD_FRONT @ turn.T
-    return Camera(size * DISTANCE / SPAN, size, size, np.column_stack([rotation, -rotation @ position]))
+    return Camera(size * DISTANCE / view.span, size, size, np.column_stack([rotation, -rotation @ position]))
 
 
 def lighting_of(view: View, camera: Camera) -> Lighting:
@@ -208,22 +226,24 @@ def picture_of(person: Person, view: View, size: int = 128) -> UInt8[np.ndarray,
 
 
 def drawn_picture_of(person: Person, view: View, size: int = 128) -> UInt8[np.ndarray, "s s 3"]:
-    """The person as a drawn character, in the look "moe"; about 2 s."""
+    """The person as a drawn character, in the look "moe"; about 1 s."""
     model = load_body()
     colors = MoeColors(person.skin_color, person.hair_color, person.iris_color, person.brow_color)
-    style = MoeStyle(1.0, 0.56, 0.02)
+    cut = person.attributes["hair_style"]
+    bangs = cut in ("short", "bob", "long", "twintails", "ponytail")
+    crown = 0.020 if bangs else 0.002 if cut in ("buzz", "bald") else 0.010
+    style = MoeStyle(1.0, 0.56, crown, drawn_as(person.attributes["gender"], person.attributes["age"]))
     beard = {"none": 0.0, "stubble": 0.4}.get(person.attributes["beard"], 1.0)
     avatar, vertices, bend = moe_avatar(person.shape, colors, style, beard)
     scalp = build_scalp(vertices, model)
     brows = landmark_points(vertices)[[105, 334], 1].mean() - scalp.center[1]
     tint = drawn_hair(person.hair_color)
-    cut = person.attributes["hair_style"]
-    hair = moe_hair(scalp, cut, cut in ("short", "bob", "long", "twintails"), brows, tint)
+    hair = moe_hair(scalp, cut, bangs, brows, tint)
     eyes = bend.body(bend.face(bend.eye_centers, whole_model=False))
     hair += glasses_of_kind(person.attributes["glasses"], vertices, eyes, 1.33)
     red, green, blue = (float(value) for value in drawn_cloth(person.cloth_color))
     cloth = (red, green, blue)
-    avatar = dress(avatar, vertices, "tshirt", {"top": cloth, "bottom": cloth}, hide=0.003, ease=0.82)
+    avatar = dress(avatar, vertices, "tshirt", {"top": cloth, "bottom": cloth}, hide=0.003, ease=0.82, folds=False)
     textures = avatar.textures | {"hair": paint_moe_hair(tint)}
     studio = Studio(replace(avatar, meshes=avatar.meshes + tuple(hair), textures=textures))
     camera = camera_of(view, size, eyes.mean(0) + np.array([0, 0.01, 0]))

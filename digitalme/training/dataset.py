@@ -41,6 +41,8 @@ class Recipe:
     seed: int = 0
     looks: tuple[str, ...] = ("photo",)
     """Looks in turn, one for each picture: photo, moe."""
+    balanced: bool = False
+    """Every value of an attribute equally often, seen as the video shows somebody: for a classifier to learn from."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ def make_dataset(out: Path, recipe: Recipe, workers: int = 2, progress: Any = No
     """Render what is missing of a data set. Raises InputError where the folder holds another one."""
     _check(recipe)
     about = {"kind": "made", **asdict(recipe), "attributes": {k: list(v) for k, v in ATTRIBUTES.items()}}
+    if not recipe.balanced:  # sets from before there was this choice go on
+        del about["balanced"]
     _settle(out, json.loads(json.dumps(about)))
     shards = range(-(-recipe.count // SHARD))
     todo = [shard for shard in shards if not (out / f"{shard:05d}.jsonl").is_file()]
@@ -110,19 +114,36 @@ def _settle(out: Path, about: dict[str, Any]) -> None:
 
 
 def _make_shard(out: Path, recipe: Recipe, shard: int) -> None:
-    from digitalme.rendering.people import drawn_picture_of, picture_of, random_view
+    from digitalme.rendering.people import drawn_picture_of, final_view, picture_of, random_view
 
     cv2.setNumThreads(1)
     images, conditions, lines = [], [], []
     for number in range(shard * SHARD, min((shard + 1) * SHARD, recipe.count)):
         identity = recipe.seed * 10_000_019 + number
         look = recipe.looks[number % len(recipe.looks)]
-        person, view = person_from({"look": look}, identity), random_view(identity)
+        if recipe.balanced:
+            person, view = person_from(balanced_attributes(identity, look), identity), final_view(identity)
+        else:
+            person, view = person_from({"look": look}, identity), random_view(identity)
         take = drawn_picture_of if look in DRAWN_LOOKS else picture_of
         images.append(take(person, view, recipe.size))
         conditions.append(condition_of(person.attributes, view_numbers(view)))
         lines.append(_line(number, identity, person, asdict(view)))
     _write_shard(out, shard, images, conditions, lines)
+
+
+def balanced_attributes(seed: int, look: str) -> dict[str, str]:
+    """Attributes drawn evenly: each value of each as often as the others; beards on grown men, most eyes uncovered."""
+    rng = np.random.default_rng([17, seed])
+    drawn = {name: str(rng.choice(ATTRIBUTES[name])) for name in ("gender", "age", "skin", "hair_style", "hair_color",
+                                                                  "eye_color", "beard", "expression")}  # fmt: skip
+    grown = drawn["gender"] == "man" and drawn["age"] not in ("child", "teen")
+    drawn["glasses"] = str(rng.choice(ATTRIBUTES["glasses"], p=(0.4, 0.25, 0.25, 0.1)))
+    if not grown or look != "photo":
+        drawn["beard"] = "none"
+    if rng.uniform() < 0.7:  # the video's first picture is of a calm face
+        drawn["expression"] = "neutral"
+    return drawn | {"look": look}
 
 
 def view_numbers(view: Any) -> tuple[float, float, float, float]:
@@ -155,7 +176,10 @@ def _write_preview(out: Path) -> None:
     from digitalme.rendering.people import contact_sheet
 
     with np.load(out / "00000.npz") as data:
-        write_png(out / "preview.png", contact_sheet(list(data["images"][:64])))
+        pictures = data["images"][:64]
+    side = min(128, len(pictures[0]))
+    small = [cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA) for picture in pictures]
+    write_png(out / "preview.png", contact_sheet(small))
 
 
 def import_folder(folder: Path, out: Path, size: int = 128) -> int:
@@ -205,8 +229,11 @@ def shards(folder: Path) -> Iterator[tuple[UInt8[np.ndarray, "n s s 3"], Float32
 
 
 def read_split(folder: Path, split: str) -> Examples:
-    """All pictures of one split, or of "held_out": validation and test. Raises InputError where there is none."""
-    wanted = ("validation", "test") if split == "held_out" else (split,)
+    """All pictures of one split, of several ("train+test"), or of "held_out": validation and test.
+
+    Raises InputError where there is none.
+    """
+    wanted = ("validation", "test") if split == "held_out" else tuple(split.split("+"))
     images, conditions, about = [], [], []
     for pictures, numbers, lines in shards(folder):
         keep = [i for i, line in enumerate(lines) if line["split"] in wanted]

@@ -374,10 +374,18 @@ class ClassifierTask(_PictureTask):
 
     def score(self) -> float:
         """Share of attributes right on people not seen."""
-        found = self.model.words(self.unseen)
-        pairs = [(f[name], line["attributes"][name]) for f, line in zip(found, self.other.about, strict=True)
-                 for name in ATTRIBUTES if name in line["attributes"]]  # fmt: skip
-        return float(np.mean([a == b for a, b in pairs]))
+        right = self.hits()
+        print(" ".join(f"{name} {np.mean(each):.2f}" for name, each in right.items() if each), flush=True)
+        return float(np.mean([hit for each in right.values() for hit in each]))
+
+    def hits(self) -> dict[str, list[bool]]:
+        """For each attribute whether it is right, of each person not seen of whom it is known."""
+        found = [word for i in range(0, len(self.unseen), 64) for word in self.model.words(self.unseen[i : i + 64])]
+        return {
+            name: [words[name] == line["attributes"][name] for words, line in zip(found, self.other.about, strict=True)
+                   if name in line["attributes"]]
+            for name in ATTRIBUTES
+        }  # fmt: skip
 
 
 TASKS: dict[str, Any] = {

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from digitalme.artifacts.files import write_png
+from digitalme.body.attributes import ATTRIBUTES
 from digitalme.body.people import person_from
 from digitalme.errors import InputError
 from digitalme.models.condition import CONDITION, condition_of
@@ -88,3 +89,27 @@ def test_what_is_asked_is_seen():
     assert means["pale"].min() > means["dark"].max() + 0.15
     left, right = (picture_of(person_from(who, 3), View(yaw=yaw, key=(0, 0.6, 1)), 64) for yaw in (-0.3, 0.3))
     assert np.abs(left.astype(float) - right[:, ::-1]).mean() < 6 < np.abs(left.astype(float) - right).mean()
+
+
+def test_a_balanced_set_has_each_value_as_often_as_the_others():
+    drawn = [dataset.balanced_attributes(seed, ("photo", "moe")[seed % 2]) for seed in range(2000)]
+    for name in ("gender", "age", "skin", "hair_style", "hair_color", "eye_color"):
+        counts = [sum(each[name] == value for each in drawn) for value in ATTRIBUTES[name]]
+        usual = 2000 / len(counts)
+        assert max(abs(count - usual) for count in counts) < 4.5 * usual**0.5
+    bearded = [each for each in drawn if each["beard"] != "none"]
+    assert len(bearded) > 150
+    for each in bearded:
+        assert (each["gender"], each["look"]) == ("man", "photo")
+        assert each["age"] not in ("child", "teen")
+
+
+def test_a_balanced_set_is_its_own_and_is_read_by_parts(tmp_path, monkeypatch):
+    bald = {"hair_style": "bald", "expression": "neutral"}
+    monkeypatch.setattr(dataset, "person_from", lambda asked, seed: person_from({**asked, **bald}, seed))
+    make_dataset(tmp_path, Recipe(12, 32, balanced=True), workers=1)
+    with pytest.raises(InputError, match="holds another data set"):
+        make_dataset(tmp_path, Recipe(12, 32), workers=1)
+    both = read_split(tmp_path, "train+test")
+    assert len(both.about) == sum(line["split"] != "validation" for _, _, about in shards(tmp_path) for line in about)
+    assert max(abs(line["view"]["yaw"]) for line in both.about) < 0.2  # as the video shows somebody

@@ -30,7 +30,7 @@ from digitalme.paths import asset
 from digitalme.rendering.people import contact_sheet
 
 MODELS = {name: asset("models") / f"{name}.safetensors" for name in ("coder", "gan", "diffusion", "pair", "classifier")}
-ALIKE = {  # values that a picture of 64 pixels does not tell apart count as one
+ALIKE = {  # values that the networks' pictures of 128 pixels do not tell apart count as one
     "age": {"child": "young", "teen": "young", "adult": "young"},
     "glasses": {"round": "glasses", "square": "glasses"},
     "look": dict.fromkeys(ATTRIBUTES["look"], "any"),
@@ -223,22 +223,27 @@ def _judge(made: list[dict], folder: Path) -> None:
     classifier = _classifier()
     if classifier is None:
         return
-    asked: dict[str, int] = {}
-    right: dict[str, int] = {}
+    answers = []  # attribute, look, whether right to the word, whether right of what is alike
     missed = []
     for each in made:
         found = classifier(read_png(folder / f"{each['number']:03d}.png"))
         for name, value in each["asked"].items():
-            for group in (name, each["look"], "all"):
-                hit = alike(name, found[name]) == alike(name, value)
-                asked[group] = asked.get(group, 0) + 1
-                right[group] = right.get(group, 0) + hit
-            if not hit:
-                missed.append(f"{each['number']} {name} {value} seen as {found[name]}")
-    print(f"- by the held-out classifier on the final render {right['all']} of {asked['all']}"
-          f" ({right['all'] / asked['all']:.1%})")  # fmt: skip
-    print("  - " + ", ".join(f"{name} {right[name]} of {asked[name]}" for name in asked if name != "all"))
-    print("  - " + "; ".join(missed))
+            hit = alike(name, found[name]) == alike(name, value)
+            answers.append((name, each["look"], found[name] == value, hit))
+            if found[name] != value:
+                missed.append(f"{each['number']} {name} {value} as {found[name]}{' (alike)' if hit else ''}")
+    print("- by the held-out classifier on the final render; to the word, and with values that are alike as one:\n")
+    print("| attribute | asked | to the word | alike as one | photo | moe |\n|---|---|---|---|---|---|")
+
+    def share(rows: list[tuple[str, str, bool, bool]], kind: int = 3) -> str:
+        right = sum(row[kind] for row in rows)
+        return f"{right} of {len(rows)} ({right / len(rows):.0%})" if rows else "-"
+
+    for name in (*dict.fromkeys(row[0] for row in answers), "all"):
+        rows = [row for row in answers if name in (row[0], "all")]
+        photo, moe = ([row for row in rows if row[1] == look] for look in ("photo", "moe"))
+        print(f"| {name} | {len(rows)} | {share(rows, 2)} | {share(rows)} | {share(photo)} | {share(moe)} |")
+    print("\n  - " + "; ".join(missed))
 
 
 def carried_by(avatar, draft, likeness) -> dict[str, str]:
