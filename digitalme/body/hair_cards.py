@@ -341,7 +341,7 @@ def cap_mesh(scalp: Scalp, height: float = 0.003, azimuths: int = 48, polars: in
     faces = np.concatenate([np.stack([a, b, c], -1).reshape(-1, 3), np.stack([a, c, d], -1).reshape(-1, 3)])
     inside = (down < hairline(turn) + np.radians(4)).ravel()
     faces = faces[inside[faces].any(1)]
-    points = scalp.surface(turn, down, height).reshape(-1, 3)
+    points = scalp.drawn_in(scalp.surface(turn, down, height).reshape(-1, 3), height)
     wrap = np.where(index % (azimuths + 1) == azimuths, index - azimuths, index).ravel()
     normals = vertex_normals(points, wrap[faces])[wrap]
     uvs = np.stack([turn / (2 * np.pi), down / MAX_POLAR], -1).reshape(-1, 2)

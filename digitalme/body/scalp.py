@@ -101,6 +101,16 @@ class Scalp:
             moved[low] += normal * np.clip(want - depth, 0, 0.03)[:, None]
         return moved
 
+    def drawn_in(self, points: Float[np.ndarray, "n 3"], height: float) -> Float[np.ndarray, "n 3"]:
+        """Points brought down to `height` over the skin where the smooth radius map bulges over temples and ears."""
+        if self.skin is None or self.skin_points is None or self.skin_normals is None:
+            return points
+        _, near = self.skin.query(points, 4)
+        normal = self.skin_normals[near].mean(1)
+        normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
+        over = np.einsum("nkc,nc->nk", points[:, None] - self.skin_points[near], normal).min(1)
+        return points - normal * np.clip(over - height, 0, None)[:, None]
+
 
 def _sample(corners: Float[np.ndarray, "f 3 3"], steps: int) -> Float[np.ndarray, "s 3"]:
     """Points spread evenly over triangles, `steps` + 1 along each edge."""
