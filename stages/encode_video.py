@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, UInt8
 
 from digitalme.artifacts import Footage, Performance
 from digitalme.artifacts.performance import check_rate
@@ -14,7 +15,7 @@ from digitalme.events import note, progress
 from digitalme.geometry.face_motion import Reading, face_motion, seen_actions
 from digitalme.geometry.motion_filter import calibrated, resampled, smoothed
 from digitalme.imaging.face_reader import FEATURES, face_reader, resting_features
-from digitalme.imaging.face_tracking import face_crop, follow_face
+from digitalme.imaging.face_tracking import FACE_SIZE, face_crop, follow_face
 from digitalme.imaging.video import timed_pictures
 
 
@@ -38,6 +39,8 @@ class EncodeVideoConfig:
     """Take the face's and head's usual state in the video for rest, so that nothing of the actor's looks is left."""
     reader: float = 1.0
     """How much the face reader counts beside the landmarks; 0: landmarks alone."""
+    skin: float = 1.0
+    """How much the skin's movement since the resting picture counts beside them; 0: not at all."""
     seconds_max: float = 600.0
     """A longer video is refused."""
 
@@ -63,11 +66,17 @@ def encode_video(footage: Footage, config: EncodeVideoConfig = EncodeVideoConfig
             yield picture
 
     track, shown = [], []
+    faces: list[UInt8[np.ndarray, "144 128"]] = []
     reader = face_reader()
     for found in follow_face(pictures(), config.face):
         track.append(found)
-        nothing = np.full(FEATURES, np.nan, np.float32)
-        shown.append(nothing if found is None else reader.features(face_crop(crop_from[0], found)[None])[0])
+        if found is None:
+            shown.append(np.full(FEATURES, np.nan, np.float32))
+            faces.append(np.zeros(FACE_SIZE[::-1], np.uint8))
+        else:
+            face = face_crop(crop_from[0], found)
+            shown.append(reader.features(face[None])[0])
+            faces.append(cv2.cvtColor(face, cv2.COLOR_RGB2GRAY))
         progress(0.7 * len(track), total)
     seen = np.array([found is not None for found in track], bool)
     if seen.sum() < max(2, 0.02 * len(track)):
@@ -76,8 +85,9 @@ def encode_video(footage: Footage, config: EncodeVideoConfig = EncodeVideoConfig
         )
     reading = read_actions(np.array(shown), config.reader) if config.reader > 0 else None
     motion = face_motion(
-        track, size[0], size[1], reading, lambda done, of: progress((0.7 + 0.3 * done / of) * total, total)
-    )
+        track, size[0], size[1], reading, lambda done, of: progress((0.7 + 0.3 * done / of) * total, total),
+        faces if config.skin > 0 else None, config.skin,
+    )  # fmt: skip
     lost = gaps(times, motion.seen)
     note(
         pictures=len(track), lost=int((~motion.seen).sum()), gaps=lost,

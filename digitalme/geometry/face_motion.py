@@ -4,7 +4,8 @@ Identity is fitted once on several pictures (digitalme.geometry.fit). Then each 
 problem in the 52 actions and the six numbers of the pose, started from the picture before. The landmarks answer to the
 actions as the detector sees them (assets/seen_actions.npz, by tools/make_seen_actions.py), not as the mesh moves: a
 detector shuts its eyes less than a face does. What the face reader tells from the picture itself
-(digitalme.imaging.face_reader) joins in, each action as far as the reader is to be trusted.
+(digitalme.imaging.face_reader) joins in, each action as far as the reader is to be trusted. A second pass lays the
+skin of the picture at rest onto every other one (digitalme.geometry.skin_motion).
 """
 
 from __future__ import annotations
@@ -15,19 +16,25 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, Float32
+from jaxtyping import Bool, Float, Float32, UInt8
 
 from digitalme.body import landmarks as marks
 from digitalme.body.landmarks import pose_terms
 from digitalme.geometry.fit import EYE_SPAN, fit_identity, linear_head
+from digitalme.geometry.skin_motion import SHARPNESS, Place, Skin, SkinSight
+from digitalme.imaging.face_tracking import crop_from_picture
 from digitalme.paths import asset
 from digitalme.spaces import CAMERA_FROM_WORLD_FRONT, euler_from_rotation
 
 POINTS = marks.COUNT + 2
 """Landmarks of the skin, then the middles of the right and left iris."""
 IDENTITY_VIEWS = 6
+SKIN_VIEWS, SKIN_ROUNDS = 75, 2
+"""Pictures that the skin's rest is looked for in, and how often; with fewer than a dozen there is no rest to find."""
 FOCALS = (0.9, 1.5, 2.6)
 """Focal lengths to choose from, in longest sides of the picture: a phone at arm's length, a webcam, a long lens."""
+LOW = 8
+"""Where an action rests, in percent of the pictures in which its neighbours do least."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +135,21 @@ class FaceSolver:
         for _ in range(iterations):
             self._step(spots, read=read, precision=precision)
 
+    def solve_with_skin(
+        self,
+        spots: Float[np.ndarray, "470 3"],
+        sight: SkinSight,
+        read: Float[np.ndarray, "actions"],
+        precision: Float[np.ndarray, "actions"],
+        share: float,
+    ) -> None:
+        """As `solve`, with what the skin tells, counted `share` times; the skin's pose is the sight's own."""
+        for turn in range(len(SHARPNESS)):
+            before = self.weights
+            normal, pull = sight.told(before, turn)
+            self._step(spots, read=read, precision=precision, skin=(share * normal, share * pull))
+            sight.follow(self.weights - before)
+
     def errors(self, spots: Float[np.ndarray, "470 3"]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(470, 3) what is seen minus what is expected, metres, in the picture axes of the head; those axes as a
         rotation from the camera's; and the expected landmarks in the camera frame. Depth counts from its own mean."""
@@ -148,6 +170,7 @@ class FaceSolver:
         pose_only: bool = False,
         read: np.ndarray | None = None,
         precision: np.ndarray | None = None,
+        skin: tuple[np.ndarray, np.ndarray] | None = None,
     ) -> None:
         error, upright, seen = self.errors(spots)
         trust = self._trust(error)
@@ -175,6 +198,9 @@ class FaceSolver:
         if read is not None and precision is not None:
             normal[:count, :count] += np.diag(precision)
             pull[:count] += precision * (read - self.weights)
+        if skin is not None:
+            normal[:count, :count] += skin[0]
+            pull[:count] += skin[1]
         normal[-modes:, -modes:] += np.eye(modes)
         step = _bounded(normal, pull, self.weights, self.lowest)
         self.weights = np.clip(self.weights + step[:count], self.lowest, 1)
@@ -266,18 +292,24 @@ def face_motion(
     height: int,
     reading: Reading | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    crops: Sequence[UInt8[np.ndarray, "144 128"]] | None = None,
+    skin: float = 1.0,
 ) -> FaceMotion:
-    """Fit every picture's landmarks. At least one picture must show a face; `reading` has the actions of the body in
-    the order of seen_actions()."""
+    """Fit every picture's landmarks, then its skin where `crops` are given, the gray `face_crop` of each picture.
+
+    At least one picture must show a face; `reading` has the actions of the body in the order of seen_actions().
+    `skin`: how much the skin counts beside the rest.
+    """
     seen = np.array([found is not None for found in track])
     spots = {i: points_of(found) for i, found in enumerate(track) if found is not None}
     if reading is None:
         reading = Reading(np.zeros((len(track), len(seen_actions().names))), np.full(len(seen_actions().names), np.inf))
-    solver = _settled([track[i] for i in _telling(spots)], spots, width, height, reading)
+    solver, shape = _settled([track[i] for i in _telling(spots)], spots, width, height, reading)
     count, precision = len(solver.actions.names), reading.deviation**-2.0
     weights = np.full((len(track), count), np.nan, np.float32)
     head = np.full((len(track), 3), np.nan, np.float32)
     miss = np.full(len(track), np.nan, np.float32)
+    places: dict[int, Place] = {}
     for i in range(len(track)):
         if seen[i]:
             if i == 0 or not seen[i - 1]:
@@ -286,18 +318,111 @@ def face_motion(
             solver.solve(spots[i], 3, reading.weights[i], precision)
             weights[i], miss[i] = solver.weights, solver.miss
             head[i] = euler_from_rotation(CAMERA_FROM_WORLD_FRONT.T @ solver.rotation)
-        progress(i + 1, len(track))
+            found = track[i]
+            assert found is not None
+            places[i] = Place(solver.rotation, solver.translation, crop_from_picture(found))
+        progress(i + 1, (2 if crops is not None else 1) * len(track))
+    if crops is not None and skin > 0 and len(spots) >= 12:
+        person = Skin(shape, solver.actions.names, solver.focal, solver.center)
+        again = _SkinPass(solver, person, skin, spots, places, crops, reading)
+        again.find_rest(weights, head)
+        for i in again.frames:
+            weights[i], head[i] = again.solved(i, weights[i])
+            progress(len(track) + i + 1, 2 * len(track))
     return FaceMotion(solver.actions.names, bridged(weights, seen), bridged(head, seen), seen, miss)
 
 
-def _settled(telling: list, spots: dict[int, np.ndarray], width: int, height: int, reading: Reading) -> FaceSolver:
-    """A solver that knows the person: identity and rest, for the lens of FOCALS that leaves the least unexplained."""
+class _SkinPass:
+    """The second pass: pictures again, with the skin at rest laid onto them."""
+
+    def __init__(
+        self, solver: FaceSolver, skin: Skin, share: float, spots: dict[int, np.ndarray], places: dict[int, Place],
+        crops: Sequence[np.ndarray], reading: Reading,
+    ) -> None:  # fmt: skip
+        self.solver, self.skin, self.share = solver, skin, share
+        self.spots, self.places, self.crops, self.reading = spots, places, crops, reading
+        self.frames = sorted(spots)
+
+    def solved(self, i: int, start: Float[np.ndarray, "actions"]) -> tuple[np.ndarray, np.ndarray]:
+        """Weights of picture i, and the head's angles as the skin shows them."""
+        solver, place = self.solver, self.places[i]
+        solver.rotation, solver.translation = place.rotation, place.translation
+        solver.weights = start.astype(float)
+        sight = SkinSight(self.skin, self.crops[i], place)
+        solver.solve_with_skin(
+            self.spots[i], sight, self.reading.weights[i], self.reading.deviation**-2.0, self.share
+        )  # fmt: skip
+        return solver.weights, np.array(euler_from_rotation(CAMERA_FROM_WORLD_FRONT.T @ sight.place.rotation))
+
+    def find_rest(self, weights: Float32[np.ndarray, "frames actions"], head: Float32[np.ndarray, "frames 3"]) -> None:
+        """Choose the picture at rest, and find out what little the face does there.
+
+        As rest is not known to the landmarks, it is looked for anew: some pictures are solved against a first choice,
+        with weights that may lie below it, and rest is where each action lies while the others about it are low.
+        """
+        solver, names = self.solver, self.solver.actions.names
+        some = self.frames[:: max(1, len(self.frames) // SKIN_VIEWS)]
+        counted = np.array([not name.startswith("eyeLook") for name in names])
+        sought = np.array([name.startswith(RESTING) for name in names])
+        turned = np.linalg.norm(head[self.frames] - np.median(head[self.frames], 0), axis=1)
+        aside = dict(zip(self.frames, 3 * turned + 10 * self._parted(), strict=True))
+        at = min(self.frames, key=lambda i: weights[i, counted].sum() + aside[i])
+        doing = weights[at].astype(float)
+        for _ in range(SKIN_ROUNDS):
+            self.skin.rest(self.crops[at], self.places[at], doing, self.spots[at])
+            solver.lowest = np.where(sought, -1.0, 0.0)
+            found = np.array([self.solved(i, weights[i])[0] for i in some])
+            low = _resting_weights(names, found)
+            missed = []
+            for i, each in zip(some, found, strict=True):
+                solver.rotation, solver.translation = self.places[i].rotation, self.places[i].translation
+                solver.weights = each - low
+                error, upright, _ = solver.errors(self.spots[i])
+                missed.append(error @ upright @ solver.rotation)
+            solver.still = solver.still + np.median(missed, 0)
+            solver.lowest = np.zeros(len(names))
+            calm = int(np.argmin(np.abs(found - low)[:, counted].sum(1) + [aside[i] for i in some]))
+            at, doing = some[calm], np.where(sought, np.clip(found[calm] - low, 0, 1), 0)
+        self.skin.rest(self.crops[at], self.places[at], doing, self.spots[at])
+
+    def _parted(self) -> Float[np.ndarray, "seen"]:
+        """How far the lips stand apart beyond what is usual, in distances of the eyes, in each picture with a face."""
+        points = np.stack([self.spots[i][:, :2] for i in self.frames])
+        eyes = np.linalg.norm(points[:, 33] - points[:, 263], axis=1)
+        apart = np.linalg.norm(points[:, 13] - points[:, 14], axis=1) / eyes
+        return np.maximum(apart - np.percentile(apart, 10), 0)
+
+
+def _resting_weights(names: Sequence[str], found: Float[np.ndarray, "frames actions"]) -> Float[np.ndarray, "actions"]:
+    """Where each action of RESTING rests: low, in the half of the pictures in which its neighbours do least."""
+    low = np.zeros(len(names))
+    sought = [i for i, name in enumerate(names) if name.startswith(RESTING)]
+    bottom = np.percentile(found, 10, axis=0)
+    for i in sought:
+        if names[i].startswith("eye"):  # eyes are open most of the time
+            low[i] = np.median(found[:, i])
+            continue
+        brow, own = names[i].startswith("brow"), names[i].replace("Left", "").replace("Right", "")
+        others = [
+            j for j in sought
+            if names[j].startswith("brow") == brow and not names[j].startswith(("eye", own))
+        ]  # fmt: skip
+        doing = (found - bottom)[:, others].sum(1)
+        low[i] = np.percentile(found[doing <= np.median(doing), i], LOW)
+    return low
+
+
+def _settled(
+    telling: list, spots: dict[int, np.ndarray], width: int, height: int, reading: Reading
+) -> tuple[FaceSolver, dict[str, float]]:
+    """A solver that knows the person, identity and rest, for the lens of FOCALS that leaves the least unexplained;
+    and the identity's coefficients."""
     frames = sorted(spots)
     some = {i: spots[i] for i in frames[:: max(1, len(frames) // 30)]}
-    best: tuple[float, FaceSolver] | None = None
+    best: tuple[float, FaceSolver, dict[str, float]] | None = None
     for focal in FOCALS:
         focal_px = focal * max(width, height)
-        rest = _identity_points(telling, width, height, focal_px)
+        rest, shape = _identity(telling, width, height, focal_px)
         solver = FaceSolver(rest, focal_px, (width / 2, height / 2), seen_actions())
         _settle_rest(solver, some, reading)
         misses = []
@@ -307,11 +432,11 @@ def _settled(telling: list, spots: dict[int, np.ndarray], width: int, height: in
             misses.append(solver.miss)
         miss = float(np.median(misses))
         if best is None or miss < best[0]:
-            best = (miss, solver)
+            best = (miss, solver, shape)
     assert best is not None
     if len(some) < len(frames):
         _settle_rest(best[1], {i: spots[i] for i in frames[:: max(1, len(frames) // 120)]}, reading)
-    return best[1]
+    return best[1], best[2]
 
 
 def _telling(spots: dict[int, np.ndarray]) -> list[int]:
@@ -328,10 +453,14 @@ def _telling(spots: dict[int, np.ndarray]) -> list[int]:
     return chosen
 
 
-def _identity_points(found: list, width: int, height: int, focal_px: float) -> Float[np.ndarray, "470 3"]:
+def _identity(
+    found: list, width: int, height: int, focal_px: float
+) -> tuple[Float[np.ndarray, "470 3"], dict[str, float]]:
+    """The person's landmarks at rest, head frame, and shape."""
     head = linear_head()
     identity = fit_identity(found, width, height, focal_px)
-    return head.mean + head.basis[:, :, : head.identities] @ identity
+    shape = {name: float(value) for name, value in zip(head.names, identity, strict=False) if abs(value) > 1e-4}
+    return head.mean + head.basis[:, :, : head.identities] @ identity, shape
 
 
 def _settle_rest(solver: FaceSolver, spots: dict[int, np.ndarray], reading: Reading) -> None:

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float, Float32, UInt8
 
 from digitalme.body.landmarks import mirrored_marks
 from digitalme.imaging.face_detection import choose_face, face_landmarks, find_faces, landmarks_in_box
@@ -76,17 +76,22 @@ def _steady_places() -> Float32[np.ndarray, "points 2"]:
     return ((flat[list(STEADY)] - middle) * scale + [FACE_SIZE[0] / 2, _EYES_DOWN]).astype(np.float32)
 
 
-def face_crop(picture: UInt8[np.ndarray, "h w 3"], marks: Landmarks) -> UInt8[np.ndarray, "144 128 3"]:
-    """The face of these landmarks brought upright to one place and size, by what no expression moves."""
+def crop_from_picture(marks: Landmarks) -> Float[np.ndarray, "2 3"]:
+    """Where `face_crop` puts the picture's pixels: turned, sized and shifted by what no expression moves."""
     found, wanted = marks[list(STEADY), :2].astype(float), _steady_places().astype(float)
     from_found, to = found - found.mean(0), wanted - wanted.mean(0)
     turn = np.vdot(from_found @ [1, 1j], to @ [1, 1j]) / (from_found**2).sum()
     linear = np.array([[turn.real, -turn.imag], [turn.imag, turn.real]])
-    shift = wanted.mean(0) - linear @ found.mean(0)
+    return np.c_[linear, wanted.mean(0) - linear @ found.mean(0)]
+
+
+def face_crop(picture: UInt8[np.ndarray, "h w 3"], marks: Landmarks) -> UInt8[np.ndarray, "144 128 3"]:
+    """The face of these landmarks brought upright to one place and size."""
+    way = crop_from_picture(marks)
+    smaller = np.hypot(*way[:, 0]) < 1
     return cv2.warpAffine(
-        picture, np.c_[linear, shift], FACE_SIZE, flags=cv2.INTER_AREA if abs(turn) < 1 else cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )  # fmt: skip
+        picture, way, FACE_SIZE, flags=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
 
 
 def _place(marks: Landmarks) -> tuple[np.ndarray, float, float]:

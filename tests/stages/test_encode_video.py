@@ -56,7 +56,9 @@ def found(film) -> Performance:
     return encode_video(Footage(film, "film.mp4"), EncodeVideoConfig(rate=FPS))
 
 
-@pytest.mark.parametrize("curve", ["jawOpen", "eyeBlinkLeft", "eyeBlinkRight", "mouthSmileLeft"])
+@pytest.mark.parametrize(
+    "curve", ["jawOpen", "eyeBlinkLeft", "eyeBlinkRight", "mouthSmileLeft", "mouthPucker", "browInnerUp"]
+)
 def test_the_curves_come_back(truth, found, curve):
     error = np.abs(found.curves[curve][:COUNT] - truth.curves[curve]).mean()
     print(curve, error)

@@ -2,6 +2,7 @@
 
     python tools/bench/lips.py [--sentences 40] [--snr 10] [--methods ours_text ours_sound ...]
     python tools/bench/lips.py --languages      # espeak-ng's German, French, Spanish, Russian, Japanese, Mandarin
+    python tools/bench/lips.py --methods ours_sound --kept rows.jsonl --minutes 5    # in pieces: goes on where it ended
     python tools/bench/lips.py --peers --sentences 10   # Rhubarb, TalkingHead, headaudio, wawa-lipsync beside ours
 
 Sentences: Harvard lists 1 to 4 (IEEE 1969). Voices: flite slt, rms, awb; espeak-ng en-us+f4, en+m7; piper joe where
@@ -13,12 +14,13 @@ Measures as in digitalme/metrics/lips.py. Needs the programs flite and espeak-ng
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 import tomllib
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import kokoro
@@ -30,7 +32,7 @@ from digitalme.audio import sphinx, synthesis
 from digitalme.audio.files import ANALYSIS_RATE, resample
 from digitalme.audio.words import spoken_words
 from digitalme.errors import DigitalMeError
-from digitalme.metrics.lips import score_visemes
+from digitalme.metrics.lips import VisemeScore, score_visemes
 from digitalme.stages.encode_speech import EncodeSpeechConfig, encode_speech
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -137,12 +139,39 @@ def measure(job: tuple[str, int, float, tuple[str, ...]]) -> list[tuple] | None:
     return rows
 
 
+def measured(jobs: list[tuple], kept: Path | None, minutes: float, workers: int) -> list[tuple]:
+    """The rows of all jobs. With `kept`, a file of one job a line, those in it are not measured again, and after so
+    many minutes the rows are those that there are."""
+    done: dict[str, list] = {}
+    if kept is not None and kept.exists():
+        done = {key: rows for key, rows in map(json.loads, kept.read_text().splitlines())}
+    wanted = {json.dumps(job): job for job in jobs}
+    todo, begun = [key for key in wanted if key not in done], time.perf_counter()
+    with ProcessPoolExecutor(workers) as pool:
+        for first in range(0, len(todo), 4 * workers):
+            if time.perf_counter() - begun > 60 * minutes:
+                break
+            some = todo[first : first + 4 * workers]
+            for key, rows in zip(some, pool.map(measure, [wanted[key] for key in some]), strict=True):
+                done[key] = [(*row[:3], asdict(row[3]), row[4]) for row in rows or []]
+                if kept is not None:
+                    with kept.open("a") as file:
+                        print(json.dumps([key, done[key]]), file=file)
+    missing = sum(key not in done for key in wanted)
+    if missing:
+        print(f"not measured yet: {missing} of {len(wanted)} clips\n")
+    rows = [row for key in wanted if key in done for row in done[key]]
+    return [(*row[:3], VisemeScore(**row[3]), row[4]) for row in rows]
+
+
 def compare_with_peers(sentences: int, snr: float, voices: list[str]) -> None:
     programs = lip_peers.installed()
     if isinstance(programs, str):
         print(f"peers skipped: {programs}")
         return
-    clean, noisy, ours = [], [], {method: ([], []) for method in (ours_text, ours_sound)}
+    clean: list = []
+    noisy: list = []
+    ours: dict = {method: ([], []) for method in (ours_text, ours_sound)}
     for name in voices:
         for number in range(sentences):
             try:
@@ -177,6 +206,9 @@ def main() -> None:
     parser.add_argument("--voices", nargs="+", choices=list(VOICES), default=list(VOICES))
     parser.add_argument("--languages", nargs="*", choices=[*FOREIGN, *OTHERS], help="none named: all")
     parser.add_argument("--peers", action="store_true")
+    parser.add_argument("--kept", type=Path, help="file that rows are kept in, to go on later")
+    parser.add_argument("--minutes", type=float, default=1e9, help="end after these; best with --kept")
+    parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     if options.peers:
         compare_with_peers(options.sentences, options.snr, options.voices)
@@ -185,8 +217,7 @@ def main() -> None:
         options.voices, options.sentences = options.languages or [*FOREIGN, *OTHERS], min(options.sentences, 10)
         options.methods = [method for method in options.methods if method.startswith("ours")]
     jobs = [(v, n, options.snr, tuple(options.methods)) for v in options.voices for n in range(options.sentences)]
-    with ProcessPoolExecutor(2) as pool:
-        rows = [row for found in pool.map(measure, jobs, chunksize=4) if found for row in found]
+    rows = measured(jobs, options.kept, options.minutes, options.workers)
     voices = list(dict.fromkeys(row[0] for row in rows))
     print(f"{options.sentences} sentences x {len(voices)} voices; clean / {options.snr:g} dB pink noise\n")
     print("| method | voice | F1 of 15 | F1 of 6 | boundary ms | found | openness r | CPU s per s |")

@@ -1,0 +1,109 @@
+"""Skin laid from one picture onto another tells what moved, and how the head turned; the ground truth is a mesh whose
+vertices carry random shades."""
+
+import cv2
+import numpy as np
+import pytest
+
+from digitalme.body.actions import settled_actions
+from digitalme.body.landmarks import COUNT, landmark_points
+from digitalme.body.model import load_body
+from digitalme.body.mouth import settle_mouth
+from digitalme.geometry.face_motion import _resting_weights, action_prior
+from digitalme.geometry.fit import iris_vertices
+from digitalme.geometry.skin_motion import SHARPNESS, Place, Skin, SkinSight
+from digitalme.imaging.face_tracking import FACE_SIZE, crop_from_picture
+from digitalme.rendering.raster import rasterise_ids
+from digitalme.spaces import CAMERA_FROM_WORLD_FRONT, rotation_from_euler
+
+SIZE, FOCAL = 400, 1500.0
+CENTER = np.array([SIZE / 2, SIZE / 2])
+
+
+class Puppet:
+    """A face of mottled skin."""
+
+    def __init__(self) -> None:
+        self.body = load_body()
+        self.rest = settle_mouth(self.body.vertices({}), self.body)
+        self.moves = settled_actions(self.rest, self.body)
+        self.names = self.body.names("action")
+        self.faces = np.concatenate([self.body.parts[part].faces for part in ("head", "eye_left", "eye_right")])
+        self.shades = 60 + 140 * np.random.default_rng(5).random(len(self.rest))
+
+    def seen(self, weights: dict[str, float], head: tuple[float, float, float], light: float = 1.0):
+        """(gray crop, landmarks, place) of the face doing this."""
+        points = self.rest + sum(weight * self.moves[name] for name, weight in weights.items())
+        points = points - self.body.head_center
+        rotation = CAMERA_FROM_WORLD_FRONT @ rotation_from_euler(*head)
+        translation = np.array([0.0, 0.02, 1.6])
+
+        def flat(spots: np.ndarray) -> np.ndarray:
+            seen = spots @ rotation.T + translation
+            return np.c_[FOCAL * seen[:, :2] / seen[:, 2:] + CENTER, seen[:, 2]]
+
+        eyes = np.stack([points[iris_vertices(side)].mean(0) for side in ("right", "left")])
+        spots = flat(np.concatenate([landmark_points(points), eyes]))
+        marks = np.concatenate([spots[:COUNT], np.repeat(spots[COUNT:], 5, 0)]).astype(np.float32)
+        found, bary, _ = rasterise_ids(flat(points) + [0.5, 0.5, 0], self.faces, SIZE, SIZE)
+        picture = np.where(found >= 0, (self.shades[self.faces[found]] * bary).sum(2) * light, 30)
+        way = crop_from_picture(marks)
+        crop = cv2.warpAffine(picture.astype(np.uint8), way, FACE_SIZE, flags=cv2.INTER_LINEAR)
+        return crop, spots, Place(rotation, translation, way)
+
+
+@pytest.fixture(scope="module")
+def puppet() -> Puppet:
+    return Puppet()
+
+
+def followed(puppet: Puppet, crop: np.ndarray, place: Place) -> tuple[dict[str, float], Place]:
+    """Weights by the skin alone, and the prior of faces."""
+    skin = Skin({}, puppet.names, FOCAL, CENTER)
+    rest, spots, where = puppet.seen({}, (0.0, 0.0, 0.0))
+    skin.rest(rest, where, np.zeros(len(puppet.names)), spots)
+    form, _ = action_prior(puppet.names)
+    sight, weights = SkinSight(skin, crop, place), np.zeros(len(puppet.names))
+    for turn in (*range(len(SHARPNESS)), *[len(SHARPNESS) - 1] * 3):
+        normal, pull = sight.told(weights, turn)
+        step = np.linalg.solve(normal + form, pull - form @ weights)
+        sight.follow(step)
+        weights = weights + step
+    return dict(zip(puppet.names, weights, strict=True)), sight.place
+
+
+def test_faint_actions_and_the_turn_are_found(puppet):
+    doing = {"browInnerUp": 0.7, "mouthPucker": 0.6, "browOuterUpLeft": 0.4}
+    crop, _, place = puppet.seen(doing, (0.05, 0.12, 0.02), light=0.8)
+    guess = Place(CAMERA_FROM_WORLD_FRONT @ rotation_from_euler(0.07, 0.10, 0.03), place.translation, place.crop)
+    found, at = followed(puppet, crop, guess)
+    for name, weight in doing.items():
+        assert abs(found[name] - weight) < 0.08, (name, found[name])
+    assert max(abs(found[name]) for name in ("mouthSmileLeft", "browDownLeft", "jawOpen", "mouthFunnel")) < 0.12
+    assert np.degrees(np.arccos((np.trace(at.rotation.T @ place.rotation) - 1) / 2)) < 0.5
+
+
+def test_the_same_picture_shows_nothing(puppet):
+    crop, _, place = puppet.seen({}, (0.0, 0.0, 0.0))
+    found, at = followed(puppet, crop, place)
+    assert max(map(abs, found.values())) < 0.01
+    np.testing.assert_allclose(at.rotation, place.rotation, atol=1e-3)
+
+
+def test_a_blank_picture_tells_nothing(puppet):
+    _, _, place = puppet.seen({}, (0.0, 0.0, 0.0))
+    found, _ = followed(puppet, np.full(FACE_SIZE[::-1], 90, np.uint8), place)
+    assert max(map(abs, found.values())) < 0.01
+
+
+def test_rest_is_where_neighbours_rest():
+    """A smile that drags the pucker down is no rest of the pucker."""
+    names = ("mouthPucker", "mouthSmileLeft", "mouthSmileRight", "browInnerUp", "eyeBlinkLeft")
+    found = np.zeros((100, 5))
+    found[:40, 0] = 0.2 + 0.5 * np.linspace(0, 1, 40) ** 2
+    found[40:, 0] = 0.2
+    found[80:, 1:3], found[80:, 0] = 0.8, -0.6
+    found[:, 3] = -0.1 + 0.5 * (np.arange(100) % 10 > 5)
+    found[:, 4] = 0.05
+    low = _resting_weights(names, found)
+    assert low == pytest.approx([0.2, 0.0, 0.0, -0.1, 0.05], abs=0.02)
