@@ -34,6 +34,7 @@ from digitalme.imaging.exposure import well_lit_together
 from digitalme.imaging.shades import enamel, eye_from_photo, eye_white
 from digitalme.rendering.bake_teeth import with_own_teeth
 from digitalme.rendering.frames import eye_centers, find_frames
+from digitalme.rendering.skin_shade import with_unseen_shade
 
 Rgb = tuple[float, float, float]
 _DRAWN_BEARD = {"none": 0.0, "stubble": 0.0, "moustache": 0.6, "goatee": 0.7, "short": 0.8, "full": 1.0}
@@ -162,7 +163,8 @@ def _lifelike(
     hair, textures = hair + grown, textures | painted
     avatar = dress(avatar, vertices, config.outfit, cloth)
     about = avatar.about | {"hair_style": style, "beard": beard[0]}
-    return replace(avatar, meshes=avatar.meshes + tuple(hair), textures=avatar.textures | textures, about=about)
+    avatar = replace(avatar, meshes=avatar.meshes + tuple(hair), textures=avatar.textures | textures, about=about)
+    return with_unseen_shade(avatar, likeness.coverage)
 
 
 def _own_glasses(portrait: Portrait, likeness: Likeness, vertices: np.ndarray, kind: str) -> list[AvatarMesh]:
@@ -171,7 +173,7 @@ def _own_glasses(portrait: Portrait, likeness: Likeness, vertices: np.ndarray, k
     if kind:
         return glasses_of_kind(kind, vertices, eyes)
     frames = find_frames(portrait, likeness.camera, vertices)
-    return [glasses_mesh(vertices, eyes, frames.half_size, drop=frames.drop, color=frames.color)]
+    return [glasses_mesh(vertices, eyes, frames.half_size, drop=frames.drop, color=frames.color, bulge=frames.bulge)]
 
 
 def _own_eyes(avatar: Avatar, portrait: Portrait) -> Avatar:

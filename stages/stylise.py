@@ -10,9 +10,10 @@ from digitalme.artifacts import Avatar
 from digitalme.artifacts.avatar import AvatarMesh, with_alpha
 from digitalme.events import progress
 from digitalme.imaging.styles import restyled
+from digitalme.rendering.skin_shade import BODY
 
-KEPT = ("lashes", "teeth", "tongue", "mouth", "eye", "eye_left", "eye_right")
-"""Textures that stay: too small to be painted, or what makes a face look at one."""
+KEPT = ("lashes", "teeth", "tongue", "mouth", "eye", "eye_left", "eye_right", BODY)
+"""Textures that stay: too small to be painted, what makes a face look at one, or shade without colour."""
 PLAIN = 64
 """Side of the patch that stands for a material without a texture."""
 
@@ -63,7 +64,7 @@ def _matched(meshes: tuple[AvatarMesh, ...], before: Avatar, textures: dict) -> 
     )
     result = []
     for mesh in meshes:
-        if mesh.name == "body" and mesh.material.texture is None:
+        if mesh.name == "body" and mesh.material.texture in (None, BODY):
             color = np.clip(np.array(mesh.material.base_color[:3]) * ratio, 0, 1)
             mesh = replace(mesh, material=replace(mesh.material, base_color=with_alpha(color)))
         result.append(mesh)

@@ -8,7 +8,11 @@ from jaxtyping import Float
 from digitalme.artifacts.avatar import AvatarMesh, Material
 from digitalme.body.hair_cards import head_mesh
 from digitalme.body.landmarks import landmark_points
+from digitalme.body.model import load_body
+from digitalme.body.scalp import ear_vertices
 
+ARM = 9
+"""Points along an arm, from the hinge to above the ear."""
 FRAME = (0.16, 0.13, 0.14, 1.0)
 LENS = (0.05, 0.05, 0.06, 0.93)
 KINDS = {  # half width and height of a rim (metres), and how round it is
@@ -30,9 +34,9 @@ def glasses_of_kind(
 
 
 def _lenses(frame: AvatarMesh) -> AvatarMesh:
-    """Dark panes in the rims, which are the frame's first tubes (36 rings of 6 points, then a temple of 5)."""
+    """Dark panes in the rims, which are the frame's first tubes (36 rings of 6 points, then an arm)."""
     points, faces = [], []
-    for first in (0, 36 * 6 + 5 * 6):
+    for first in (0, 36 * 6 + ARM * 6):
         rim = frame.positions[first : first + 36 * 6].reshape(36, 6, 3).mean(1)
         start = len(points) * 37
         faces += [[start, start + 1 + k, start + 1 + (k + 1) % 36] for k in range(36)]
@@ -49,16 +53,25 @@ def rim_lines(
     half_size: tuple[float, float],
     drop: float = 0.001,
     corner: float = 2 / 3,
+    bulge: Float[np.ndarray, "36"] | None = None,
 ) -> list[Float[np.ndarray, "36 3"]]:
-    """The middle lines of the two rims. `drop`: how far their middles lie below the eyeballs', metres."""
+    """The middle lines of the two rims. `drop`: how far their middles lie below the eyeballs', metres.
+
+    `bulge`: how far the left rim reaches beyond that shape at each of its points, metres; the right one mirrors it.
+    """
     turn = np.linspace(0, 2 * np.pi, 36, endpoint=False)
     round_x = np.sign(np.cos(turn)) * np.abs(np.cos(turn)) ** corner
     round_y = np.sign(np.sin(turn)) * np.abs(np.sin(turn)) ** corner
     plane = landmark_points(vertices)[6, 2] + 0.010  # a centimetre before the bridge of the nose
     rims = []
+    out = np.stack([round_x * half_size[0], round_y * half_size[1]], 1)
     for center in eyes:
         middle = np.sign(center[0]) * max(abs(center[0]), half_size[0] + 0.003)
-        rim = np.stack([middle + round_x * half_size[0], center[1] - drop + round_y * half_size[1], 0 * turn], 1)
+        shape = out
+        if bulge is not None:
+            own = bulge if center[0] > 0 else bulge[(18 - np.arange(36)) % 36]
+            shape = out * (1 + own / np.linalg.norm(out, axis=1))[:, None]
+        rim = np.column_stack([middle + shape[:, 0], center[1] - drop + shape[:, 1], 0 * turn])
         rim[:, 2] = plane - 5.4 * np.clip(np.abs(rim[:, 0]) - 0.02, 0, 1) ** 2
         rims.append(rim)
     return rims
@@ -72,20 +85,25 @@ def glasses_mesh(
     corner: float = 2 / 3,
     drop: float = 0.001,
     color: tuple[float, float, float] = FRAME[:3],
+    bulge: Float[np.ndarray, "36"] | None = None,
 ) -> AvatarMesh:
     """Glasses on this face. `eyes`: the eyeballs' centres; `half_size`: half width and height of a rim; metres.
 
-    `corner`: 1 makes the rims round, towards 0 they become rectangles; `drop` as in `rim_lines`; `color`: sRGB 0..1."""
+    `corner`: 1 makes the rims round, towards 0 they become rectangles; `drop` and `bulge` as in `rim_lines`; `color`:
+    sRGB 0..1."""
     mark = landmark_points(vertices)
     tubes = []
-    rims = rim_lines(vertices, eyes, half_size, drop, corner)
+    rims = rim_lines(vertices, eyes, half_size, drop, corner, bulge)
+    ears = ear_vertices(load_body())
     for center, rim in zip(eyes, rims, strict=True):
         tubes.append((rim, True, thickness))
         side = np.sign(center[0])
         hinge = rim[np.argmax(rim[:, 0] * side)] + np.array([0, 0.3 * half_size[1], 0])
         temple = mark[454 if side > 0 else 234]
-        ear = np.array([side * (max(abs(hinge[0]), abs(temple[0])) + 0.006), hinge[1] + 0.002, temple[2] - 0.055])
-        tubes.append((hinge + np.linspace(0, 1, 5)[:, None] * (ear - hinge), False, 0.85 * thickness))
+        behind = vertices[ears][vertices[ears][:, 0] * side > 0, 2].mean()
+        ear = np.array([side * (max(abs(hinge[0]), abs(temple[0])) + 0.006), hinge[1] + 0.002, behind - 0.004])
+        arm = hinge + np.linspace(0, 1, ARM)[:, None] * (ear - hinge)
+        tubes.append((_outside_head(arm, vertices, 1.2 * thickness), False, 0.85 * thickness))
     inner = max(0.003, min(np.abs(rim[:, 0]).min() for rim in rims))
     x = np.linspace(inner, -inner, 7)
     arc = np.stack(
@@ -109,6 +127,27 @@ def glasses_mesh(
         np.concatenate(faces),
         material,
     )
+
+
+def _outside_head(
+    arm: Float[np.ndarray, "n 3"], vertices: Float[np.ndarray, "vertices 3"], clear: float
+) -> Float[np.ndarray, "n 3"]:
+    """An arm of the glasses moved aside where a broad temple would swallow it; over the ear it may lie behind it."""
+    model = load_body()
+    skin = vertices[np.setdiff1d(model.parts["head"].vertex_ids, ear_vertices(model))]
+    side = np.sign(arm[0, 0])
+    skin = skin[skin[:, 0] * side > 0.02]
+    moved = arm.copy()
+    for before, point in zip(moved[:-1], moved[1:], strict=True):
+        point[0] = side * max(side * point[0], side * before[0] - 0.0005)  # an arm does not bend inward
+        near = (np.abs(skin[:, 1] - point[1]) < 0.010) & (np.abs(skin[:, 2] - point[2]) < 0.012)
+        if near.any():
+            point[0] = side * max(side * point[0], (side * skin[near, 0]).max() + clear)
+    smooth = moved.copy()
+    smooth[1:-1, 0] = side * np.maximum(
+        side * moved[1:-1, 0], side * (moved[:-2, 0] + 2 * moved[1:-1, 0] + moved[2:, 0]) / 4
+    )
+    return smooth
 
 
 def tube(line: np.ndarray, closed: bool, radius: float, sides: int = 6) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -12,6 +12,9 @@ from digitalme.body import landmarks as marks
 
 Image = UInt8[np.ndarray, "h w 3"]
 Mask = Bool[np.ndarray, "h w"]
+ROUNDS = 3
+PLAIN = 3.2
+"""Mahalanobis distance from the colours of the face's middle within which its edge is skin as well."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,15 @@ def skin_seed(face: FaceFrame) -> Mask:
     return seed & (face.up < brow_line.max())
 
 
+def plain_seed(lab: Float32[np.ndarray, "h w 3"], seed: Mask, face: FaceFrame) -> Mask:
+    """The seed without what hangs over the cheeks: near the face's edge only colours that the face's middle has too."""
+    middle = seed & face.polygon(marks.OVAL, -0.18)
+    if middle.sum() < 200:
+        return seed
+    away = skin_distance(lab, middle)
+    return middle | (seed & (cv2.blur(away, (3, 3)) < PLAIN))
+
+
 def skin_distance(lab: Float32[np.ndarray, "h w 3"], seed: Mask) -> Float32[np.ndarray, "h w"]:
     """Mahalanobis distance of each pixel's Lab colour from this person's skin."""
     colors = lab[seed]
@@ -110,7 +122,12 @@ def hair_mask(image: Image, person: Mask, skin_away: Float32[np.ndarray, "h w"],
     hair = _grab_cut(cv2.cvtColor(image, cv2.COLOR_RGB2Lab), labels, 4) & person & ~(oval & (up < 0.12))
     hair = cv2.morphologyEx(hair.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     hair = _large_parts(hair, 0.08)
-    return _grown_by_color(image, hair, person, skin_away, face)
+    for _ in range(ROUNDS):  # what is found shows more of the hair's light and shade
+        grown = _grown_by_color(image, hair, person, skin_away, face)
+        if (grown & ~hair).sum() < 0.01 * face.height_px**2:
+            return grown
+        hair = grown
+    return hair
 
 
 def _grown_by_color(image, hair, person, skin_away, face) -> Mask:
@@ -137,7 +154,7 @@ def _grown_by_color(image, hair, person, skin_away, face) -> Mask:
     below = outside & (distance < 2.4) & (face.up < -0.3) & long
     # long hair may fall over the cheeks; below the mouth it could be a beard
     over = alike & (distance < 0.6 * skin_away) & (skin_away > 4) & ~face.polygon(marks.OVAL, -0.16) & long
-    over &= face.up > -0.15
+    over = _from_above(over, face, -0.15)
     # beside the ears there is no skin: what has the hair's colour there is hair, however like skin it is
     aside = person & (distance < 3.0) & (face.side > 0.66) & (face.side < 1.1) & (face.up > -0.45) & (face.up < 0.5)
     if aside.sum() > 0.04 * face.height_px**2:  # hair that covers the ears goes on to the face's edge
@@ -155,6 +172,18 @@ def _grown_by_color(image, hair, person, skin_away, face) -> Mask:
     thick = cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_OPEN, disc(max(1, round(0.03 * face.height_px)))) > 0
     found &= thick | (face.up > 0)
     return cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_CLOSE, disc(max(1, round(0.01 * face.height_px)))) > 0
+
+
+def _from_above(mask: Mask, face: FaceFrame, level: float) -> Mask:
+    """The mask above this height (in face heights) and what hangs down from there without a gap."""
+    found = mask & (face.up > level)
+    reach = max(1, round(0.01 * face.height_px))
+    step = disc(2 * reach)
+    while True:
+        more = (cv2.dilate(found.astype(np.uint8), step) > 0) & mask & (face.up > -0.5)
+        if not (more & ~found).any():
+            return found
+        found |= more
 
 
 def _grab_cut(image: np.ndarray, labels: np.ndarray, rounds: int) -> Mask:

@@ -24,7 +24,7 @@ from digitalme.imaging.face_detection import (
     steady_landmarks,
     unsure_faces,
 )
-from digitalme.imaging.masks import FaceFrame, hair_mask, person_mask, skin_distance, skin_seed
+from digitalme.imaging.masks import FaceFrame, hair_mask, person_mask, plain_seed, skin_distance, skin_seed
 from digitalme.imaging.matting import guided_filter, person_matte, smoothstep
 
 MASK_FACE_PX = 220
@@ -171,8 +171,8 @@ def _masks(image: np.ndarray, landmarks: np.ndarray, face: FaceFrame) -> tuple[n
     small = image if scale == 1 else cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     small_face = face if scale == 1 else FaceFrame.of(landmarks * np.float32(scale), small.shape)
     person = person_mask(small, _segmentation(small, small_face), small_face)
-    seed = skin_seed(small_face)
     lab = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
+    seed = plain_seed(lab, skin_seed(small_face), small_face)
     away = skin_distance(lab, seed)
     hair = hair_mask(small, person, away, seed, small_face)
 

@@ -17,6 +17,11 @@ from digitalme.rendering.raster import rasterise_ids
 STRETCH = (0.85, 1.35)
 """How far the upper row may change its height to end where the photo's teeth end."""
 
+OPEN = 0.10
+"""Distance of the inner lips, in spans of the outer eye corners, from which on teeth could be seen."""
+HIDDEN = 0.0045
+"""How far a row of teeth may draw back behind its lip, metres."""
+
 
 def seen_teeth(portrait: Portrait) -> Bool[np.ndarray, "h w"]:
     """Bright, unsaturated pixels between the lips. Empty where there are too few to be teeth."""
@@ -32,10 +37,13 @@ def seen_teeth(portrait: Portrait) -> Bool[np.ndarray, "h w"]:
 
 
 def with_own_teeth(avatar: Avatar, portrait: Portrait, likeness: Likeness) -> Avatar:
-    """The avatar with the photo's teeth on its own; unchanged where the photo shows none."""
-    teeth = seen_teeth(portrait)
-    if not teeth.any() or "teeth" not in avatar.textures:
+    """The avatar with the photo's teeth on its own; with teeth behind the lips where the photo's open mouth shows none;
+    unchanged where its mouth is shut."""
+    if "teeth" not in avatar.textures:
         return avatar
+    teeth = seen_teeth(portrait)
+    if not teeth.any():
+        return _behind_lips(avatar, portrait, likeness) if _open(portrait) else avatar
     index = next(i for i, mesh in enumerate(avatar.meshes) if mesh.name == "teeth")
     posed = pose_avatar(avatar, likeness.expression)[index].positions.astype(np.float64)
     mesh = avatar.meshes[index]
@@ -51,6 +59,29 @@ def with_own_teeth(avatar: Avatar, portrait: Portrait, likeness: Likeness) -> Av
     meshes = list(avatar.meshes)
     meshes[index] = replace(mesh, positions=places.astype(np.float32))
     return replace(avatar, meshes=tuple(meshes), textures=avatar.textures | {"teeth": picture})
+
+
+def _open(portrait: Portrait) -> bool:
+    """Whether the lips stand so far apart that teeth between them would be seen."""
+    marks = portrait.landmarks[:, :2]
+    return bool(np.linalg.norm(marks[13] - marks[14]) > OPEN * np.linalg.norm(marks[33] - marks[263]))
+
+
+def _behind_lips(avatar: Avatar, portrait: Portrait, likeness: Likeness) -> Avatar:
+    """Upper teeth raised and lower teeth lowered, by HIDDEN at most, until lips as the photo has them cover them."""
+    index = next(i for i, mesh in enumerate(avatar.meshes) if mesh.name == "teeth")
+    mesh = avatar.meshes[index]
+    posed = likeness.camera.project(pose_avatar(avatar, likeness.expression)[index].positions.astype(np.float64))
+    upper = np.isin(mesh.body_ids, load_body().parts["teeth_upper"].vertex_ids)
+    front = np.abs(mesh.positions[:, 0] - mesh.positions[:, 0].mean()) < 0.012
+    metres = posed[:, 2].mean() / likeness.camera.focal_px
+    places = mesh.positions.copy()
+    low_edge, high_edge = posed[front & upper, 1].max(), posed[front & ~upper, 1].min()
+    places[upper, 1] += np.clip((low_edge - portrait.landmarks[13, 1]) * metres + 0.0005, 0, HIDDEN)
+    places[~upper, 1] -= np.clip((portrait.landmarks[14, 1] - high_edge) * metres + 0.0005, 0, HIDDEN)
+    meshes = list(avatar.meshes)
+    meshes[index] = replace(mesh, positions=places)
+    return replace(avatar, meshes=tuple(meshes))
 
 
 def _stretch(

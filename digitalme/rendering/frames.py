@@ -11,11 +11,17 @@ from jaxtyping import Bool, Float
 
 from digitalme.artifacts import Camera, Portrait
 from digitalme.body.glasses import rim_lines
+from digitalme.body.landmarks import BROW_LEFT, BROW_RIGHT, EYE_LEFT, EYE_RIGHT
 from digitalme.body.model import load_body
 
-WIDTHS = np.arange(0.020, 0.0341, 0.002)
+WIDTHS = np.arange(0.022, 0.0341, 0.002)
 HEIGHTS = np.arange(0.013, 0.0281, 0.0025)
 DROPS = np.arange(-0.004, 0.0101, 0.002)
+BULGES = np.arange(-0.005, 0.0091, 0.0005)
+BULGE_STIFF = 0.06
+"""What a step of half a millimetre from one point of a rim to the next costs, in parts of the clearest line."""
+UNLIKE = 14.0
+"""Lab distance from the skin around beyond which a pixel beside the rims belongs to the glasses."""
 RIM_M = 0.0022
 """Half the breadth of what is painted over along a rim, metres."""
 
@@ -30,6 +36,9 @@ class Frames:
     """How far the rims' middles lie below the eyeballs', metres."""
     color: tuple[float, float, float]
     """sRGB 0..1."""
+    bulge: Float[np.ndarray, "36"]
+    """How far the left rim reaches beyond the rounded rectangle at each of its points, metres; the right one mirrors
+    it: cat-eyes, panto and aviator frames."""
 
 
 def wears_glasses(portrait: Portrait) -> bool:
@@ -48,40 +57,98 @@ def find_frames(portrait: Portrait, camera: Camera, vertices: Float[np.ndarray, 
     eyes = eye_centers(vertices)
 
     def light(points: np.ndarray) -> np.ndarray:
-        place = camera.project(points)[..., :2].astype(np.float32) - 0.5
-        return cv2.remap(grey, place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        place = camera.project(points)[..., :2].astype(np.float32).reshape(-1, 1, 2) - 0.5
+        found = cv2.remap(grey, place, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return found.reshape(points.shape[:-1])
+
+    def lines(rims: np.ndarray, steps: Float[np.ndarray, "n"], above: float) -> Float[np.ndarray, "2 36 n"]:
+        """How far the picture's light at each point, moved outward by each step, differs from both its sides.
+
+        `above`: what lines above the eyes count, for the brows are lines as well.
+        """
+        out = rims - rims.mean(1, keepdims=True)
+        out /= np.linalg.norm(out, axis=2, keepdims=True)
+        line, inside, outside = (
+            light(rims[:, :, None] + out[:, :, None] * (steps + aside)[:, None]) for aside in (0.0, -0.003, 0.003)
+        )
+        alike = np.sign(line - inside) == np.sign(line - outside)
+        away = np.minimum(np.abs(line - inside), np.abs(line - outside)) * alike
+        brows = np.where(out[..., 1:2] > 0.4, above, 1.0)
+        return np.minimum(away, 40) * brows / brows.mean()
 
     best, found = -1.0, (0.027, 0.021, 0.001)
     for wide, high, drop in product(WIDTHS, HEIGHTS, DROPS):
+        if high > wide:
+            continue  # nobody's glasses stand upright
         rims = np.stack(rim_lines(vertices, eyes, (wide, high), drop))
-        out = rims - rims.mean(1, keepdims=True)
-        out /= np.linalg.norm(out, axis=2, keepdims=True)
-        line, inside, outside = (light(rims + out * step) for step in (0.0, -0.003, 0.003))
-        alike = np.sign(line - inside) == np.sign(line - outside)
-        away = np.minimum(np.abs(line - inside), np.abs(line - outside)) * alike
-        weight = np.where(out[..., 1] > 0.4, 0.4, 1.0)  # the brows are lines as well
-        score = float((np.minimum(away, 40) * weight).sum() / weight.sum())
+        unusual = ((wide - 0.027) / 0.012) ** 2 + ((high - 0.020) / 0.012) ** 2
+        score = float(lines(rims, np.zeros(1), 0.4).mean()) * (1 - 0.3 * unusual)
         if score > best:
             best, found = score, (float(wide), float(high), float(drop))
     rims = np.stack(rim_lines(vertices, eyes, found[:2], found[2]))
+    both = lines(rims, BULGES, 0.8)
+    bulge = _strongest_ring(both[0] + both[1][(18 - np.arange(36)) % 36])
+    rims = np.stack(rim_lines(vertices, eyes, found[:2], found[2], bulge=bulge))
     place = np.clip(camera.project(rims)[..., :2].astype(int), 0, np.array(grey.shape[::-1]) - 1).reshape(-1, 2)
     red, green, blue = (float(v) / 255 for v in np.median(portrait.image[place[:, 1], place[:, 0]], 0))
-    return Frames(found[:2], found[2], (red, green, blue))
+    return Frames(found[:2], found[2], (red, green, blue), bulge)
+
+
+def _strongest_ring(score: Float[np.ndarray, "36 n"]) -> Float[np.ndarray, "36"]:
+    """The closed line through the highest scores that goes from point to point in small steps (Viterbi), as offsets."""
+    count, steps = score.shape
+    score = score - 0.15 * score.max() * np.abs(BULGES) / BULGES.max()  # without a line to follow the shape stays
+    jump = BULGE_STIFF * score.max() * np.abs(BULGES[:, None] - BULGES[None]) / (BULGES[1] - BULGES[0])
+    total, came = np.zeros(steps), []
+    for point in range(3 * count):  # thrice round: the middle turn knows nothing of the ends
+        reach = total[None] - jump
+        came.append(reach.argmax(1))
+        total = reach.max(1) + score[point % count]
+    at, path = int(total.argmax()), []
+    for back in reversed(came):
+        path.append(at)
+        at = int(back[at])
+    middle = BULGES[np.array(path[::-1])[count : 2 * count]]
+    return (np.roll(middle, 1) + 2 * middle + np.roll(middle, -1)) / 4
 
 
 def frames_mask(
     portrait: Portrait, camera: Camera, vertices: Float[np.ndarray, "vertices 3"]
 ) -> Bool[np.ndarray, "h w"]:
-    """Pixels of rims and bridge; none where no glasses are worn."""
+    """Pixels of rims, bridge and arms; none where no glasses are worn."""
     mask = np.zeros(portrait.image.shape[:2], np.uint8)
     if not wears_glasses(portrait):
         return mask > 0
     frames = find_frames(portrait, camera, vertices)
-    rims = rim_lines(vertices, eye_centers(vertices), frames.half_size, frames.drop)
+    rims = rim_lines(vertices, eye_centers(vertices), frames.half_size, frames.drop, bulge=frames.bulge)
     inner = [rim[np.argmin(np.abs(rim[:, 0]))] for rim in rims]
     depth = camera.project(rims[0].mean(0))[2]
     thick = max(2, round(2 * RIM_M * camera.focal_px / depth))
     for line, closed in ((rims[0], True), (rims[1], True), (np.stack(inner), False)):
         points = np.round(camera.project(line)[:, :2] * 16).astype(np.int32)
         cv2.polylines(mask, [points[:, None]], closed, 1, thick, shift=4)
-    return mask > 0
+    return (mask > 0) | _beside_rims(portrait, rims, camera)
+
+
+def _beside_rims(portrait: Portrait, rims: list[Float[np.ndarray, "36 3"]], camera: Camera) -> Bool[np.ndarray, "h w"]:
+    """What is near the rims, or between them and the ears, and unlike the skin around: broad corners, arms, shadows."""
+    band = np.zeros(portrait.image.shape[:2], np.uint8)
+    scale = camera.focal_px / camera.project(rims[0].mean(0))[2]
+    for rim, temple in zip(rims, (454, 234), strict=True):
+        points = camera.project(rim)[:, :2]
+        cv2.polylines(band, [np.round(points * 16).astype(np.int32)[:, None]], True, 1, round(0.009 * scale), shift=4)
+        hinge = points[np.argmax(np.abs(rim[:, 0]) + 0.6 * (rim[:, 1] - rim[:, 1].mean()))]
+        ear = portrait.landmarks[temple, :2] + 0.15 * (portrait.landmarks[temple, :2] - hinge)
+        line = np.round(np.stack([hinge, ear]) * 16).astype(np.int32)
+        cv2.polylines(band, [line[:, None]], False, 1, round(0.014 * scale), shift=4)
+    for ring, reach in ((EYE_LEFT, 0.002), (EYE_RIGHT, 0.002), (BROW_LEFT, 0.001), (BROW_RIGHT, 0.001)):
+        inside = np.zeros_like(band)
+        cv2.fillPoly(inside, [np.round(portrait.landmarks[list(ring), :2] - 0.5).astype(np.int32)], 1)
+        band[cv2.dilate(inside, np.ones((2 * round(reach * scale) + 1,) * 2, np.uint8)) > 0] = 0
+    lab = cv2.cvtColor(portrait.image.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
+    skin = ((portrait.skin > 0.5) & (band == 0)).astype(np.float32)
+    sigma = 0.012 * scale
+    around = cv2.GaussianBlur(lab * skin[..., None], (0, 0), sigma)
+    around /= cv2.GaussianBlur(skin, (0, 0), sigma)[..., None] + 1e-4
+    unlike = (np.linalg.norm(lab - around, axis=2) > UNLIKE) & (band > 0)
+    return cv2.dilate(unlike.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0

@@ -15,7 +15,7 @@ from jaxtyping import Float32, UInt8
 
 from digitalme.artifacts import Avatar, AvatarMesh, Camera
 from digitalme.rendering.choice import make_scene
-from digitalme.rendering.pose import Rig
+from digitalme.rendering.pose import PosedMesh, Rig
 from digitalme.rendering.raster import rasterise_ids
 from digitalme.rendering.scene import Drawable, Lamp, Lighting, Surface
 from digitalme.rendering.visibility import Visibility, bake_visibility
@@ -116,7 +116,7 @@ class Studio:
         rest = self.rig.pose({})
         bones = avatar.skeleton
         self._head = bones.world_from_joint[bones.names.index("Head"), :3, 3]
-        self._visibility = None if self.look == "moe" else self._bake(rest)
+        self._visibility = None if self.look == "moe" else avatar_visibility(avatar, rest)
         self._light_key: tuple | None = None
         self.drawables = [self._drawable(avatar.meshes[i], rest[i]) for i in self._order]
         self._hulls: list[tuple[Drawable, int, np.ndarray]] = []
@@ -199,17 +199,6 @@ class Studio:
             moe = self.look == "moe"
             self._backdrops[size] = backdrop(*size, (0.985, 0.925, 0.925), 0.07) if moe else backdrop(*size)
         return self._backdrops[size]
-
-    def _bake(self, rest: list) -> Visibility:
-        meshes = self.avatar.meshes
-        start = np.cumsum([0, *(len(mesh.positions) for mesh in meshes)])
-        faces = np.concatenate([mesh.faces + np.int32(s) for mesh, s in zip(meshes, start, strict=False)])
-        casts = np.concatenate([_casts_shadow(mesh, self.avatar.textures) for mesh in meshes])
-        bones = self.avatar.skeleton
-        center = bones.world_from_joint[bones.names.index("LeftEye"), :3, 3].astype(float) * [0, 1, 0]
-        center[2] = bones.world_from_joint[bones.names.index("Head"), 2, 3] + 0.03
-        positions = np.concatenate([posed.positions for posed in rest])
-        return bake_visibility(positions, np.concatenate([p.normals for p in rest]), faces, casts, center)
 
     def _shade(self, lighting: Lighting, head: Sequence[float]) -> None:
         """Give the drawables the light of the baked visibility: lamps turned into the head's frame."""
@@ -303,6 +292,23 @@ def _draw_rank(mesh: AvatarMesh, place: int) -> tuple[int, int]:
     if mesh.material.kind == "hair":
         return 0, -place  # the outer shell is the later mesh
     return (1 if mesh.material.kind == "cloth" else 2), place
+
+
+def avatar_visibility(avatar: Avatar, posed: Sequence[PosedMesh], clear: tuple[str, ...] = ()) -> Visibility:
+    """What every vertex of an avatar in this pose sees of its surroundings; the meshes' vertices one after another.
+
+    Materials of the kinds in `clear` cast no shade.
+    """
+    start = np.cumsum([0, *(len(mesh.positions) for mesh in avatar.meshes)])
+    faces = np.concatenate([mesh.faces + np.int32(s) for mesh, s in zip(avatar.meshes, start, strict=False)])
+    casts = np.concatenate([
+        _casts_shadow(mesh, avatar.textures) & (mesh.material.kind not in clear) for mesh in avatar.meshes
+    ])  # fmt: skip
+    bones = avatar.skeleton
+    center = bones.world_from_joint[bones.names.index("LeftEye"), :3, 3].astype(float) * [0, 1, 0]
+    center[2] = bones.world_from_joint[bones.names.index("Head"), 2, 3] + 0.03
+    positions = np.concatenate([mesh.positions for mesh in posed])
+    return bake_visibility(positions, np.concatenate([mesh.normals for mesh in posed]), faces, casts, center)
 
 
 def _casts_shadow(mesh: AvatarMesh, textures: Mapping[str, np.ndarray]) -> np.ndarray:

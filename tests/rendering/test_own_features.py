@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 
 from digitalme.body.eyes import iris_share, paint_eye
-from digitalme.body.glasses import rim_lines
+from digitalme.body.glasses import ARM, glasses_mesh, rim_lines
 from digitalme.body.landmarks import EYE_LEFT, IRIS_LEFT, LIPS_INNER, landmark_points
 from digitalme.body.model import load_body
 from digitalme.body.mouth import with_mouth
+from digitalme.body.scalp import ear_vertices
 from digitalme.imaging.shades import eye_from_photo
-from digitalme.rendering.bake_teeth import seen_teeth, with_own_teeth
+from digitalme.rendering.bake_teeth import HIDDEN, seen_teeth, with_own_teeth
 from digitalme.rendering.frames import eye_centers, find_frames, frames_mask
-from tests.body.people import IRIS, SKIN, bare_avatar, synthetic_person
+from tests.body.people import IRIS, SKIN, bare_avatar, seen_pixels, synthetic_person
 
 
 @pytest.fixture(scope="module")
@@ -82,3 +83,55 @@ def test_teeth_that_the_photo_shows_are_worn(person):
     worn = with_own_teeth(avatar, smiling, replace(likeness, expression=expression))
     greenish = np.abs(worn.textures["teeth"][..., :3].astype(int) - (225, 240, 225)).max(2) < 6
     assert greenish.mean() > 0.01
+
+
+def test_teeth_draw_back_where_an_open_mouth_shows_none(person):
+    portrait, likeness = person
+    avatar = with_mouth(bare_avatar({}))
+    opened = replace(likeness, expression={"jawOpen": 0.45})
+    vertices = load_body().vertices(likeness.shape | opened.expression)
+    marks = portrait.landmarks.copy()
+    marks[:468, :2] = likeness.camera.project(landmark_points(vertices))[:, :2]
+    dark = portrait.image.copy()
+    cv2.fillPoly(dark, [np.round(marks[list(LIPS_INNER), :2]).astype(np.int32)], (45, 18, 18))
+    toothless = replace(portrait, landmarks=marks, image=dark)
+    hidden = with_own_teeth(avatar, toothless, opened)
+    moved = hidden.mesh("teeth").positions - avatar.mesh("teeth").positions
+    upper = np.isin(avatar.mesh("teeth").body_ids, load_body().parts["teeth_upper"].vertex_ids)
+    assert moved[upper, 1].min() > 0.001
+    assert np.abs(moved).max() <= HIDDEN + 1e-6
+    before, after = (seen_pixels(each, opened.expression)["teeth"] for each in (avatar, hidden))
+    assert after < 0.5 * before
+    shut = replace(toothless, landmarks=portrait.landmarks)
+    assert with_own_teeth(avatar, shut, likeness) is avatar
+
+
+def test_cat_eye_corners_are_found_and_drawn(person):
+    portrait, likeness = person
+    vertices = load_body().vertices(likeness.shape)
+    eyes = eye_centers(vertices)
+    bulge = np.zeros(36)
+    bulge[2:6] = [0.002, 0.0045, 0.0045, 0.002]  # up and outward
+    image = portrait.image.copy()
+    for rim in rim_lines(vertices, eyes, (0.026, 0.018), 0.002, bulge=bulge):
+        points = np.round(likeness.camera.project(rim)[:, :2]).astype(np.int32)
+        cv2.polylines(image, [points[:, None]], True, (40, 30, 30), 3)
+    frames = find_frames(replace(portrait, image=image, traits={"glasses": 1.0}), likeness.camera, vertices)
+    assert frames.bulge[3:5].min() > 0.002
+    assert np.abs(frames.bulge[14:34]).max() < 0.0016
+    plain, own = (glasses_mesh(vertices, eyes, (0.026, 0.018), drop=0.002, bulge=b) for b in (None, frames.bulge))
+    rims = [mesh.positions[: 36 * 6].reshape(36, 6, 3).mean(1) for mesh in (plain, own)]
+    assert np.linalg.norm(rims[1] - rims[0], axis=1)[3:5].min() > 0.002
+
+
+def test_arms_stay_outside_a_broad_head(person):
+    _, likeness = person
+    broad = load_body().vertices(likeness.shape) * np.array([1.12, 1, 1])
+    mesh = glasses_mesh(broad, eye_centers(broad), (0.023, 0.018))
+    skin = broad[np.setdiff1d(load_body().parts["head"].vertex_ids, ear_vertices(load_body()))]
+    rim = 36 * 6
+    arm = mesh.positions[rim : rim + ARM * 6].reshape(ARM, 6, 3).mean(1)[2:-2]
+    for point in arm:
+        near = (np.abs(skin[:, 1:] - point[1:]) < 0.006).all(1) & (np.sign(skin[:, 0]) == np.sign(point[0]))
+        if near.any():
+            assert abs(point[0]) > np.abs(skin[near, 0]).max()
