@@ -37,6 +37,10 @@ _PIPE_STEP = 0.008
 _AZIMUTHS = 96
 _CURLED = 0.45
 """Coherence of the strands below which their pattern has no direction: see `digitalme.body.hair_traits`."""
+MIDDLE = (168, 280, 291, 17, 61, 50)
+"""Landmarks around nose and mouth: bridge, cheeks, corners of the mouth, below the lip."""
+MISTAKEN = 0.25
+"""Part of that middle which hair may hide; where a mask says more, it took skin for hair."""
 _SHORT_DROP = 0.125
 """Hair whose pipe is shorter than this, metres, ends above the jaw: it lies on the nape and fades into the skin."""
 
@@ -336,8 +340,19 @@ class _Sides:
     """(h, w) 1 where they show hair or what is behind the person, 0 where bare skin."""
 
 
+def _hair_on_face(portrait: Portrait) -> float:
+    """The share of nose, mouth and the inner cheeks that the hair mask covers: long hair falls beside them."""
+    middle = np.zeros(portrait.hair.shape, np.uint8)
+    cv2.fillPoly(middle, [np.round(portrait.landmarks[list(MIDDLE), :2]).astype(np.int32)], 1)
+    return float(portrait.hair[middle > 0].mean()) if middle.any() else 0.0
+
+
 def side_views(others: Sequence[tuple[Portrait, Camera]]) -> list[tuple[Portrait, Camera]]:
-    """Of both sides the picture that looks at the head from nearest to 60 degrees aside, from 25 degrees on."""
+    """Of both sides the picture that looks at the head from nearest to 60 degrees aside, from 25 degrees on.
+
+    Pictures where skin was taken for hair tell nothing of where hair ends: they are passed over.
+    """
+    others = [(portrait, camera) for portrait, camera in others if _hair_on_face(portrait) < MISTAKEN]
     chosen = []
     for sign in (-1, 1):
         aside = [(np.arctan2(*_View.of(camera).toward[[0, 2]]) * sign, k) for k, (_, camera) in enumerate(others)]
@@ -466,6 +481,8 @@ def paint_shell(
     bare = smoothstep(0.25, 0.75, aside.covered + 0.04 * noise) * smoothstep(-0.012, 0.004, above_bottom)
     behind = behind + (bare - behind) * told
     alpha = front * use_photo + behind * (1 - use_photo)
+    if others:  # where the first one hands over to the others both may be right by halves: no veil stays there
+        alpha = alpha * smoothstep(0.25, 0.5, alpha)
     # the far side of a turned head is seen at a slant: the near side says better where hair begins there
     slanted = smoothstep(28, 48, beta) * smoothstep(10, 20, beta - beta[:, ::-1]) * (np.abs(side) < np.radians(100))
     alpha = alpha + (alpha[:, ::-1] - alpha) * slanted
@@ -604,8 +621,11 @@ def settle_ears(
     for side, ids in sides.items():
         seen, seen_by = aside.get(side, (portrait, camera))
         h, w = seen.hair.shape
+        if side in aside:  # there the skull behind the ear shows, too
+            out = np.abs(vertices[ids, 0])
+            ids = ids[out > np.percentile(out, 60)]
         x, y = np.clip(seen_by.project(vertices[ids])[:, :2].astype(int), 0, [w - 1, h - 1]).T
-        if seen.hair[y, x].mean() >= (0.6 if side in aside else 0.3):  # aside the skull behind the ear shows, too
+        if seen.hair[y, x].mean() >= (0.6 if side in aside else 0.3):
             covered[side] = True
         elif (seen.skin * (1 - seen.hair))[y, x].mean() > 0.3:
             covered[side] = False

@@ -88,6 +88,9 @@ def test_sides_are_what_the_pictures_from_the_sides_show():
 
     others = [aside(yaw) for yaw in (-1.0, 0.1, 1.0, 0.6)]
     assert {id(camera) for _, camera in side_views(others)} == {id(others[0][1]), id(others[2][1])}
+    mistaken = (replace(others[2][0], hair=others[2][0].person), others[2][1])
+    left, right = (camera for _, camera in side_views([*others[:2], mistaken, others[3]]))
+    assert {id(left), id(right)} == {id(others[0][1]), id(others[3][1])}, "a mask that calls skin hair is passed over"
     painted = fit_shell(portrait, likeness.camera, scalp, others)
     height, width = painted.texture.shape[:2]
     wanted = np.sign(np.sin((np.arange(height) + 0.5) / height * 2 * np.pi / 0.16))
