@@ -33,7 +33,7 @@ SKIN_VIEWS, SKIN_ROUNDS = 75, 2
 """Pictures that the skin's rest is looked for in, and how often; with fewer than a dozen there is no rest to find."""
 FOCALS = (0.9, 1.5, 2.6)
 """Focal lengths to choose from, in longest sides of the picture: a phone at arm's length, a webcam, a long lens."""
-LOW = 8
+LOW = 5
 """Where an action rests, in percent of the pictures in which its neighbours do least."""
 
 

@@ -25,11 +25,11 @@ from digitalme.imaging.face_tracking import FACE_SIZE
 
 MOST = 3000
 """Spots of the skin that are followed at most: those with the strongest edges."""
-AROUND, FAINT = 3.0, 6.0
+AROUND, CONTRAST = 3.0, 6.0
 """Sigma of what counts as an intensity's surroundings, pixels; contrast that is taken for noise, grey levels."""
 SHARPNESS = (2.5, 1.2, 1.2)
 """Sigma of the pictures' blur at each round, pixels."""
-NOISE, CROWD = 0.3, 1.0
+NOISE, CROWD = 0.3, 0.7
 """Miss of a spot that is likely, in units of the local contrast; how many neighbouring ones miss together."""
 TURN, SHIFT = np.radians(2.0), 0.02
 """How far the pose that the skin shows may lie from that of the landmarks: radians, and parts of the distance."""
@@ -190,7 +190,7 @@ def _flattened(picture: UInt8[np.ndarray, "h w"], blur: float) -> Float32[np.nda
     gray = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), blur)
     left = gray - cv2.GaussianBlur(gray, (0, 0), AROUND)
     spread = np.sqrt(cv2.GaussianBlur(left * left, (0, 0), AROUND))
-    return left / (spread + FAINT)
+    return left / (spread + CONTRAST)
 
 
 def _slopes(picture: Float32[np.ndarray, "h w"]) -> tuple[np.ndarray, np.ndarray]:

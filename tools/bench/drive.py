@@ -1,10 +1,10 @@
 """Video-driven performances: render a known performance, follow it with encode_video, compare the curves.
 
-    python tools/bench/drive.py [--seconds 8] [--size 400] [--people 9001 9002 9003] [--photo me.jpg ...]
+    python tools/bench/drive.py [--seconds 8] [--size 400] [--people 9001 9002 9003] [--photo me.jpg ...] [--plain]
 
 People of seeds that nothing was learnt on, in the studio look; the demo's astronaut and other photos in the photo look,
-where the pixels are a real person's. Prints the mean absolute error
-of each curve and of the head, controls (the same against nothing, and against another time), and pictures a second.
+where the pixels are a real person's. --plain: what `animate` makes of the demo's speech, nothing added.
+Prints the mean absolute error of each curve and of the head, controls (the same against nothing, and against another time), and pictures a second.
 """
 
 import argparse
@@ -39,17 +39,25 @@ OTHERS = (
 LIMIT, LIMIT_DEGREES = 0.08, 3.0
 
 
-def scripted(seconds: float, seed: int) -> Performance:
-    """The demo's speech, with smiles, puckers and brows laid over it, and a head that turns."""
+def spoken(seconds: float, seed: int) -> Performance:
+    """The demo's speech, and nothing else: what `build` would have the avatar do."""
     path, words = demo_voice()
     speech = encode_speech(replace(read_voice(path), text=words), EncodeSpeechConfig())
     talking = animate(
         speech, AnimateConfig(rate=60, blinks_seed=seed, gaze_seed=seed, head_seed=seed, emotion="neutral")
     )
-    rng = np.random.default_rng([3, seed])
     count = min(talking.frames, round(seconds * 60))
+    curves = {name: curve[:count] for name, curve in talking.curves.items()}
+    return Performance(60.0, curves, talking.head[:count], {})
+
+
+def scripted(seconds: float, seed: int) -> Performance:
+    """The same with smiles, puckers and brows laid over it, and a head that turns."""
+    talking = spoken(seconds, seed)
+    rng = np.random.default_rng([3, seed])
+    count = talking.frames
     times = np.arange(count) / 60
-    curves = {name: curve[:count].astype(float) for name, curve in talking.curves.items()}
+    curves = {name: curve.astype(float) for name, curve in talking.curves.items()}
 
     def add(stems: tuple[str, ...], most: float, often: float) -> None:
         total = np.zeros(count)
@@ -67,7 +75,7 @@ def scripted(seconds: float, seed: int) -> Performance:
     add(("browDownLeft", "browDownRight"), 0.6, 3.7)
     add(("cheekSquintLeft", "cheekSquintRight"), 0.4, 3.9)
     sway = np.stack([np.sin(times * rate + phase) for rate, phase in ((1.1, 0.0), (0.8, 0.3), (0.9, 1.0))], 1)
-    head = talking.head[:count] + np.radians([5, 11, 4]) * sway
+    head = talking.head + np.radians([5, 11, 4]) * sway
     return Performance(60.0, {k: v.astype(np.float32) for k, v in curves.items()}, head.astype(np.float32), {})
 
 
@@ -122,6 +130,8 @@ def main() -> None:
     parser.add_argument("--people", type=int, nargs="*", default=[9001, 9002, 9003])
     parser.add_argument("--photo", type=Path, nargs="*", default=[])
     parser.add_argument("--no-demo", action="store_true")
+    parser.add_argument("--plain", action="store_true", help="the speech alone, with nothing laid over it")
+    parser.add_argument("--skin", type=float, default=1.0, help="0: without the skin's movement")
     parser.add_argument("--reader", type=float, default=1.0, help="0: by landmarks alone")
     parser.add_argument("--keep", type=Path, default=None, help="folder for the films and what was found")
     arguments = parser.parse_args()
@@ -139,11 +149,12 @@ def main() -> None:
     cases += [(photo.stem, number, lambda photo=photo: as_a_photo(photo, size)) for number, photo in enumerate(photos)]
     table = []
     for name, seed, make in cases:
-        truth, path = scripted(arguments.seconds, seed), folder / f"{name.replace(' ', '_')}.mp4"
+        truth = (spoken if arguments.plain else scripted)(arguments.seconds, seed)
+        path = folder / f"{name.replace(' ', '_')}.mp4"
         if not path.exists():
             film(make(), truth, path, size)
         start, wall = time.process_time(), time.perf_counter()
-        found = encode_video(Footage(path, path.name), EncodeVideoConfig(reader=arguments.reader))
+        found = encode_video(Footage(path, path.name), EncodeVideoConfig(reader=arguments.reader, skin=arguments.skin))
         spent, wall = time.process_time() - start, time.perf_counter() - wall
         pictures = int(truth.seconds * 25)
         errors = compared(truth, found)
