@@ -26,8 +26,9 @@ class StyliseConfig:
     """A number 0..25, a mix such as "3:0.5,12:0.5", or the path of a painting."""
     strength: float = 0.8
     """0 leaves the avatar as it is, 1 is all style."""
-    keep_color: bool = False
-    """Take the style's strokes and brightness, but keep the avatar's own colours."""
+    keep_color: bool = True
+    """Take the style's strokes and brightness, but keep the avatar's own colours: a texture by itself is flat, and a
+    dark style would make a mask of the face. False: the style's palette, too."""
 
 
 def stylise(avatar: Avatar, config: StyliseConfig = StyliseConfig()) -> Avatar:

@@ -1,6 +1,6 @@
 """How good generated people are: networks against real test pictures, and whole builds of prompts against their words.
 
-    python tools/bench/generation.py networks DATA [--sheets docs]
+    python tools/bench/generation.py networks DATA [--count 300] [--sheets docs]
     python tools/bench/generation.py prompts FOLDER [--count 100] [--sheets docs]
 
 `networks` compares the mean picture, the Gaussian, the GAN, and the GAN with diffusion on top with the test split that
@@ -51,17 +51,18 @@ def full(weights: dict) -> dict:
     return {name: value.float() if value.is_floating_point() else value for name, value in weights.items()}
 
 
-def networks(data: Path, sheets: Path | None) -> None:
+def networks(data: Path, most: int, sheets: Path | None) -> None:
     import torch
     from safetensors.torch import load_file
 
     from digitalme.models.sampling import load_coder, load_diffusion, load_generator, to_pictures, to_tensor
     from digitalme.models.text_image import AttributeClassifier, TextImagePair
     from digitalme.models.views import views_of
-    from digitalme.training.dataset import read_split
+    from digitalme.training.dataset import Examples, read_split
 
     torch.set_num_threads(1)
     test, train = read_split(data, "test"), read_split(data, "train")
+    test = Examples(test.images[:most], test.condition[:most], test.about[:most])
     count = len(test.images)
     condition = torch.from_numpy(test.condition)
     pair, classifier = TextImagePair(), AttributeClassifier()
@@ -105,7 +106,8 @@ def networks(data: Path, sheets: Path | None) -> None:
             ("diffusion alone", alone), ("coder alone (real pictures, coded)", coder.encode(to_tensor(test.images))),
         )}  # fmt: skip
     mean = np.repeat(train.images.mean(0).round().astype(np.uint8)[None], count, 0)
-    rows = {"mean picture": mean, **drawn, "other real pictures (validation)": read_split(data, "validation").images}
+    others = read_split(data, "validation").images[:most]
+    rows = {"mean picture": mean, **drawn, "other real pictures (validation)": others}
     real, known = seen(test.images), seen(train.images)
     other = seen(rows["other real pictures (validation)"])
     print("| pictures | FID | KID | precision | recall | diversity | attributes right | memorised |")
@@ -121,9 +123,7 @@ def networks(data: Path, sheets: Path | None) -> None:
             f"| {metrics.memorised(known, other, features):.3f} |",
             flush=True,
         )
-    print(
-        f"\n{count} test people; the classifier is right on {right(test.images):.2f} of their real ones (it saw them)"
-    )
+    print(f"\n{count} test people; the classifier, learnt from others, is right on {right(test.images):.2f} of them")
     print(f"processor seconds a picture: GAN {per_gan:.3f}, refinement in 20 steps {per_refined:.2f} (in one batch)")
     if sheets is not None:
         sheets.mkdir(parents=True, exist_ok=True)
@@ -309,7 +309,7 @@ def main(
     what: tyro.conf.Positional[Literal["networks", "prompts"]],
     data: tyro.conf.Positional[Path | None] = None,
     /,
-    count: int = 100,
+    count: int | None = None,
     sheets: Path | None = None,
 ) -> None:
     """Print the figures.
@@ -317,14 +317,14 @@ def main(
     Args:
         what: networks or prompts.
         data: For networks what `digitalme dataset make` made; for prompts the folder to work in.
-        count: How many prompts.
+        count: How many prompts (else 100); of how many test people (else all).
         sheets: Where to put sheets of 64 pictures.
     """
     if what == "networks":
         assert data is not None, "networks: expected a data set"
-        networks(data, sheets)
+        networks(data, count or 1_000_000, sheets)
     else:
-        prompts(count, data or Path("prompted"), sheets)
+        prompts(count or 100, data or Path("prompted"), sheets)
 
 
 if __name__ == "__main__":
