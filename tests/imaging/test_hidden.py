@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from digitalme.body.landmarks import landmark_points
-from digitalme.imaging.hidden import HIDDEN_SHARE, hidden_faces, hidden_shares, laid_out
+from digitalme.imaging.hidden import HIDDEN_SHARE, hidden_faces, hidden_mouths, hidden_shares, laid_out
 from tests.turns import camera_at, drawn, lamps, room, sitter
 
 YAWS = (0.0, 0.25, -0.25, 0.5, -0.5)
@@ -73,6 +73,24 @@ def test_a_thing_before_the_face_is_found_and_only_there(turned):
                 if not found:
                     missed.add((thing, name, place))
     assert missed <= {("hand", "own", 3)}
+
+
+def test_lips_that_are_no_redder_than_the_skin_are_hidden(turned):
+    """Whatever the light: a hand of the skin's own colour, just before the mouth, is told from the others' lips."""
+    images, spots = list(turned[0]), turned[1]
+    assert hidden_mouths(images, spots, list(YAWS)) == {}
+    for place in range(len(images)):
+        x, y = spots[place][50, :2].round().astype(int)
+        own = images[place][y - 5 : y + 5, x - 5 : x + 5].reshape(-1, 3).mean(0)
+        spoilt = images[place].copy()
+        middle, reach = spots[place][[13, 14, 61, 291], :2].mean(0), np.ptp(spots[place][[61, 291], 0])
+        cv2.circle(spoilt, np.round(middle).astype(int).tolist(), round(0.75 * reach), own.tolist(), -1)
+        found = hidden_mouths([*images[:place], spoilt, *images[place + 1 :]], spots, list(YAWS))
+        assert list(found) == [place]
+        assert 0.01 < found[place] < 0.1
+        assert place in hidden_faces([*images[:place], spoilt, *images[place + 1 :]], spots, list(YAWS))
+    warm = [np.clip(image * [1.2, 0.95, 0.7], 0, 255).astype(np.uint8) for image in images[:2]]
+    assert hidden_mouths([*warm, *images[2:]], spots, list(YAWS)) == {}
 
 
 def test_two_pictures_tell_nothing(turned):
