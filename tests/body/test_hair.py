@@ -90,3 +90,21 @@ def test_strands_show_the_palette():
     np.testing.assert_allclose(np.median(picture.reshape(-1, 3), 0), palette[1], atol=0.03)
     along, across = np.abs(np.diff(picture, axis=0)).mean(), np.abs(np.diff(picture, axis=1)).mean()
     assert across > 5 * along  # strands run along v
+
+
+def test_the_cap_lies_on_the_skull_at_the_temples_too(bald):
+    """The smooth radius map bulges there, by a centimetre; a buzz cut would stand off in a rim."""
+    scalp = bald[1]
+    points = next(mesh for mesh in card_meshes(scalp, "buzz") if mesh.name == "hair_cap").positions
+    _, near = scalp.skin.query(points)
+    over = np.einsum("ij,ij->i", points - scalp.skin_points[near], scalp.skin_normals[near])
+    assert np.quantile(over, 0.99) < 0.006
+    assert over.max() < 0.008
+
+
+def test_a_ponytail_is_seen_from_the_front(bald):
+    """It falls beside the head (which is 8 cm wide to either side), to one side."""
+    scalp = bald[1]
+    roots = plant(scalp, 200)
+    ends = (grow(scalp, roots, STYLES["ponytail"](roots))[:, -1] - scalp.center)[np.abs(roots.azimuth) > 40]
+    assert (ends[:, 0] > 0.10).mean() > 0.8
