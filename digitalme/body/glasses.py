@@ -138,11 +138,14 @@ def _outside_head(
     side = np.sign(arm[0, 0])
     skin = skin[skin[:, 0] * side > 0.02]
     moved = arm.copy()
-    for before, point in zip(moved[:-1], moved[1:], strict=True):
-        point[0] = side * max(side * point[0], side * before[0] - 0.0005)  # an arm does not bend inward
+    for k in range(1, len(moved)):
+        point, before = moved[k], side * moved[k - 1, 0]
         near = (np.abs(skin[:, 1] - point[1]) < 0.010) & (np.abs(skin[:, 2] - point[2]) < 0.012)
+        wanted = max(side * point[0], before - 0.0005)  # an arm does not bend inward
         if near.any():
-            point[0] = side * max(side * point[0], (side * skin[near, 0]).max() + clear)
+            wanted = max(wanted, (side * skin[near, 0]).max() + clear)
+        # from half way on it runs over the ear, not around it
+        point[0] = side * (wanted if k <= len(moved) // 2 else min(wanted, before + 0.003))
     smooth = moved.copy()
     smooth[1:-1, 0] = side * np.maximum(
         side * moved[1:-1, 0], side * (moved[:-2, 0] + 2 * moved[1:-1, 0] + moved[2:, 0]) / 4

@@ -394,6 +394,17 @@ def _seen_aside(
     )  # fmt: skip
 
 
+def _brim_color(portrait: Portrait) -> Float[np.ndarray, "3"]:
+    """The colour of a hat's lower half, sRGB 0..1: what goes on around the head."""
+    hat = portrait.hair > 0.5
+    points = portrait.landmarks[:, :2]
+    axis = points[10] - points[152]
+    rows, columns = np.nonzero(hat)
+    up = (columns - points[10, 0]) * axis[0] + (rows - points[10, 1]) * axis[1]
+    low = up < np.median(up)
+    return np.median(portrait.image[rows[low], columns[low]], 0) / 255
+
+
 def paint_shell(
     portrait: Portrait,
     camera: Camera,
@@ -437,8 +448,10 @@ def paint_shell(
         folded = shell.points(turned, v)
         mirrored += (look_up(color, folded) * share).astype(np.float32)
         mirrored_known += (look_up(there, folded) * share[..., 0]).astype(np.float32)
-    palette = hair_palette(portrait)
-    drawn, noise = strands(width, height, palette * np.array([[0.92], [1.0], [0.97]]), wave=4, contrast=0.75)
+    hat = portrait.traits.get("hat", 0.0) > 0.5
+    palette = np.repeat(_brim_color(portrait)[None], 3, 0) if hat else hair_palette(portrait)
+    contrast = 0.08 if hat else 0.75  # felt has no strands
+    drawn, noise = strands(width, height, palette * np.array([[0.92], [1.0], [0.97]]), wave=4, contrast=contrast)
 
     def blur(picture: np.ndarray, sigma: float) -> np.ndarray:
         shrink = 4 if sigma > 12 else 1
@@ -459,7 +472,9 @@ def paint_shell(
     near = blur(photo * weight[..., None], 45) / (blur(weight, 45)[..., None] + 1e-3)
     certain = np.clip(blur(weight, 45) * 4, 0, 1)[..., None]
     base = palette[1] * (0.97 - 0.12 * smoothstep(40, 120, np.degrees(polar))[..., None])
-    unseen = base * (1 - 0.75 * certain) + near * 0.75 * certain + fine
+    follow = 0.2 if hat else 0.75  # a badge in front says nothing of the back
+    fine = fine * (0.3 if hat else 1.0)
+    unseen = base * (1 - follow * certain) + near * follow * certain + fine
     mix = blur(known, 5)[..., None]
     picture = photo * mix + unseen * (1 - mix)
     aside = _seen_aside(others, points, direction, photo, known)

@@ -120,3 +120,20 @@ def test_long_hair_falls_straight_behind_and_short_hair_lies_on_the_nape(long_ha
     end = nape.points(np.full(1, np.pi), np.full(1, 0.97))
     near = np.linalg.norm(scalp.skin_points - end, axis=1).min()  # their own distances are some 5 mm
     assert near < 0.008
+
+
+def test_a_hats_back_is_plain_in_its_brims_colour(long_haired):
+    portrait, likeness, shell = long_haired
+    rows = np.indices(portrait.hair.shape)[0]
+    up = rows < np.percentile(rows[portrait.hair > 0.5], 40)
+    image = portrait.image.copy()
+    image[(portrait.hair > 0.5) & up] = 240
+    image[(portrait.hair > 0.5) & ~up] = (30, 40, 90)
+    spread = {}
+    for hat in (0.0, 1.0):
+        worn = replace(portrait, image=image, traits=portrait.traits | {"hat": hat})
+        texture = fit_shell(worn, likeness.camera, shell.scalp).texture
+        back = texture[80:200, 340:430]
+        spread[hat] = back[back[..., 3] > 200][:, :3].astype(float)
+    assert np.abs(np.median(spread[1.0], 0) - [30, 40, 90]).max() < 20
+    assert spread[1.0].std(0).max() < 0.5 * spread[0.0].std(0).max()

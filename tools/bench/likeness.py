@@ -149,7 +149,9 @@ def main(
     if len(renders) > 1:
         away = np.linalg.norm(np.array(renders)[:, None] - np.array(selfies)[None], axis=2)
         right = (away.argmin(1) == np.arange(len(away))).mean()
+        others = away[~np.eye(len(away), dtype=bool)]
         print(f"\nrank-1 retrieval of the selfie from the frontal render: {right:.0%} of {len(away)} people")
+        print(f"distance to the others' selfies: median {np.median(others):.3f}, nearest {others.min():.3f}")
 
 
 if __name__ == "__main__":
