@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
 from digitalme.artifacts import Avatar, AvatarMesh
+from digitalme.imaging.drawing import smoothstep
 from digitalme.rendering.pose import Rig
 from digitalme.rendering.raster import rasterise_ids
 from digitalme.rendering.studio import avatar_visibility
@@ -29,14 +30,17 @@ def with_unseen_shade(avatar: Avatar, coverage: UInt8[np.ndarray, "t t"]) -> Ava
     """The dressed avatar with shade painted where `coverage` (255: from the photo) leaves the head's texture free, and
     on its body."""
     posed = Rig(avatar).pose({})
-    # not hair's: where it is thin or cut too short, skin in its shade is a dark patch beside the photo's
-    seen = avatar_visibility(avatar, posed, clear=("hair", "glass")).occlusion
+    seen = avatar_visibility(avatar, posed).occlusion
+    bones = avatar.skeleton
+    eyes = bones.world_from_joint[bones.names.index("LeftEye"), 1, 3]
     start = np.cumsum([0, *(len(mesh.positions) for mesh in avatar.meshes)])
-    shade = {
-        mesh.name: np.clip(0.15 + 0.94 * seen[first : first + len(mesh.positions), None], 0.05, 1) ** STRENGTH
-        for mesh, first in zip(avatar.meshes, start, strict=False)
-        if mesh.name in ("head", "body")
-    }
+    shade = {}
+    for mesh, first in zip(avatar.meshes, start, strict=False):
+        if mesh.name in ("head", "body"):
+            light = np.clip(0.15 + 0.94 * seen[first : first + len(mesh.positions), None], 0.05, 1) ** STRENGTH
+            # above the eyes skin in the shade of hair that is thin, or cut too short, would be a dark patch
+            above = smoothstep(eyes + 0.005, eyes + 0.03, mesh.positions[:, 1:2])
+            shade[mesh.name] = light + (1 - light) * above
     textures, meshes = dict(avatar.textures), list(avatar.meshes)
     textures["head"] = _shaded(textures["head"], _over_texture(avatar.mesh("head"), shade["head"]), coverage)
     index = next(i for i, mesh in enumerate(meshes) if mesh.name == "body")

@@ -294,16 +294,11 @@ def _draw_rank(mesh: AvatarMesh, place: int) -> tuple[int, int]:
     return (1 if mesh.material.kind == "cloth" else 2), place
 
 
-def avatar_visibility(avatar: Avatar, posed: Sequence[PosedMesh], clear: tuple[str, ...] = ()) -> Visibility:
-    """What every vertex of an avatar in this pose sees of its surroundings; the meshes' vertices one after another.
-
-    Materials of the kinds in `clear` cast no shade.
-    """
+def avatar_visibility(avatar: Avatar, posed: Sequence[PosedMesh]) -> Visibility:
+    """What every vertex of an avatar in this pose sees of its surroundings; the meshes' vertices one after another."""
     start = np.cumsum([0, *(len(mesh.positions) for mesh in avatar.meshes)])
     faces = np.concatenate([mesh.faces + np.int32(s) for mesh, s in zip(avatar.meshes, start, strict=False)])
-    casts = np.concatenate([
-        _casts_shadow(mesh, avatar.textures) & (mesh.material.kind not in clear) for mesh in avatar.meshes
-    ])  # fmt: skip
+    casts = np.concatenate([_casts_shadow(mesh, avatar.textures) for mesh in avatar.meshes])
     bones = avatar.skeleton
     center = bones.world_from_joint[bones.names.index("LeftEye"), :3, 3].astype(float) * [0, 1, 0]
     center[2] = bones.world_from_joint[bones.names.index("Head"), 2, 3] + 0.03
