@@ -4,7 +4,7 @@
 
 People of seeds that nothing was learnt on, in the studio look; the demo's astronaut and other photos in the photo look,
 where the pixels are a real person's. --plain: what `animate` makes of the demo's speech, nothing added.
-Prints the mean absolute error of each curve and of the head, controls (the same against nothing, and against another time), and pictures a second.
+Prints the mean absolute error of each curve and of the head, the same of nothing, and pictures a second.
 """
 
 import argparse
