@@ -125,6 +125,9 @@ class SkinSight:
         """(normal matrix, pull) about `weights` of the quadratic form: what round `turn` tells of the weights."""
         skin, place = self.skin, self.place
         count = len(weights)
+        if not len(skin.points):  # no skin is seen where the face rests
+            self._back = np.zeros((6, count)), np.zeros(6)
+            return np.zeros((count, count)), np.zeros(count)
         seen, flat = skin.seen(skin.points + skin.actions @ weights, place)
         picture = self.pictures[turn]
         across, down = _slopes(picture)
@@ -179,6 +182,8 @@ def _bare(picture: UInt8[np.ndarray, "h w"], spots: Float[np.ndarray, "470 2"]) 
     line = int(spots[[*marks.BROW_RIGHT, *marks.BROW_LEFT], 1].mean())
     smooth = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), 1.0)
     skin = smooth[(face > 0) & (brows == 0)]
+    if not len(skin):
+        return face > 0
     usual, spread = np.median(skin), 1.5 * np.median(np.abs(skin - np.median(skin))) + 8
     odd = (np.abs(smooth - usual) > 2.5 * spread) & (brows == 0)
     odd[line:] = False

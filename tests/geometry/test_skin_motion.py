@@ -11,7 +11,7 @@ from digitalme.body.model import load_body
 from digitalme.body.mouth import settle_mouth
 from digitalme.geometry.face_motion import _resting_weights, action_prior
 from digitalme.geometry.fit import iris_vertices
-from digitalme.geometry.skin_motion import SHARPNESS, Place, Skin, SkinSight
+from digitalme.geometry.skin_motion import SHARPNESS, Place, Skin, SkinSight, _bare
 from digitalme.imaging.face_tracking import FACE_SIZE, crop_from_picture
 from digitalme.rendering.raster import rasterise_ids
 from digitalme.spaces import CAMERA_FROM_WORLD_FRONT, rotation_from_euler
@@ -94,6 +94,17 @@ def test_a_blank_picture_tells_nothing(puppet):
     _, _, place = puppet.seen({}, (0.0, 0.0, 0.0))
     found, _ = followed(puppet, np.full(FACE_SIZE[::-1], 90, np.uint8), place)
     assert max(map(abs, found.values())) < 0.01
+
+
+def test_where_no_skin_is_seen_nothing_is_told(puppet):
+    crop, spots, place = puppet.seen({}, (0.0, 0.0, 0.0))
+    assert not _bare(crop, np.full_like(spots[:, :2], 60)).any()
+    sight = SkinSight(Skin({}, puppet.names, FOCAL, CENTER), crop, place)
+    normal, pull = sight.told(np.zeros(len(puppet.names)), 0)
+    assert not normal.any()
+    assert not pull.any()
+    sight.follow(np.ones(len(puppet.names)))
+    np.testing.assert_array_equal(sight.place.rotation, place.rotation)
 
 
 def test_rest_is_where_neighbours_rest():
