@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
+from jaxtyping import UInt8
 
 from digitalme.artifacts import Avatar
 from digitalme.artifacts.avatar import AvatarMesh, with_alpha
@@ -40,10 +42,19 @@ def stylise(avatar: Avatar, config: StyliseConfig = StyliseConfig()) -> Avatar:
         color = restyled(
             np.ascontiguousarray(textures[name][..., :3]), config.style, config.strength, config.keep_color
         )
+        if config.keep_color:
+            color = _as_bright(color, textures[name][..., :3])
         textures[name] = np.dstack([color, textures[name][..., 3:]]) if textures[name].shape[2] == 4 else color
     about = avatar.about | {"style": config.style}
     meshes = tuple(_plain(mesh, config) for mesh in avatar.meshes)
     return replace(avatar, meshes=_matched(meshes, avatar, textures), textures=textures, about=about)
+
+
+def _as_bright(painted: UInt8[np.ndarray, "h w 3"], own: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
+    """The paint's strokes over the texture's own light and dark: flat skin has none that a style could follow."""
+    sigma = max(painted.shape[:2]) / 40
+    wide, usual = (cv2.GaussianBlur(each.astype(np.float32), (0, 0), sigma) for each in (painted, own))
+    return np.round(np.clip(painted - wide + usual, 0, 255)).astype(np.uint8)
 
 
 def _plain(mesh: AvatarMesh, config: StyliseConfig) -> AvatarMesh:

@@ -36,12 +36,15 @@ def person():
 
 def test_skin_and_hair_are_painted_and_eyes_are_not(person):
     avatar = groom(*person, GroomConfig(hair="bob"))
-    painted = stylise(avatar, StyliseConfig("7", 0.8))
+    painted = stylise(avatar, StyliseConfig("7", 0.8, keep_color=False))
     assert np.abs(painted.textures["head"].astype(int) - avatar.textures["head"]).mean() > 8
     hair = "hair_cards"
     assert (painted.textures[hair][..., 3] == avatar.textures[hair][..., 3]).all()
     eye = avatar.mesh("eye_left").material.texture
     assert (painted.textures[eye] == avatar.textures[eye]).all()
+    kept, own = stylise(avatar).textures["head"].astype(float), avatar.textures["head"].astype(float)
+    assert np.abs(kept.mean((0, 1)) - own.mean((0, 1))).max() < 6  # the person's own tone, by default
+    assert np.abs(np.diff(kept, axis=0)).mean() > 1.5 * np.abs(np.diff(own, axis=0)).mean()  # under strokes
     same = stylise(avatar, StyliseConfig("7", 0.0))
     assert np.abs(same.textures["head"].astype(int) - avatar.textures["head"]).mean() < 2
 
