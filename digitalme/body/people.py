@@ -166,11 +166,13 @@ def nearest_word(color: Rgb, words: Mapping[str, tuple[Rgb, ...]]) -> str:
 
 
 def brow_color(person: Person) -> Rgb:
-    """Brows have the hair's colour, never lighter than the skin bears; those of dyed hair are brown."""
+    """Brows have the hair's colour, never lighter than the skin bears; of dyed hair brown, of the old greyed."""
     color = np.array(person.hair_color if person.attributes["hair_color"] in NATURAL_HAIR else (0.24, 0.16, 0.11))
+    grey = {"middle": 0.15, "old": 0.6}.get(person.attributes["age"], 0.0)
+    color = color + grey * np.maximum(0.55 - color, 0)
     if person.attributes["look"] in DRAWN_LOOKS:
         color = np.array(person.hair_color) * 0.8
-    limit = 0.66 * float(np.mean(person.skin_color))
+    limit = max(0.66 * float(np.mean(person.skin_color)), 0.7 * grey)
     return _rounded(color * min(1.0, limit / max(float(color.mean()), 1e-3)))
 
 

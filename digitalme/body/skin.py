@@ -12,22 +12,28 @@ from functools import lru_cache
 import cv2
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
+from scipy.interpolate import CubicSpline
+from scipy.spatial import cKDTree
 
 from digitalme.body import landmarks as marks
 from digitalme.body.character import HEAD_UV_BOX
 from digitalme.body.model import load_body
 from digitalme.body.people import Person
 from digitalme.geometry.uv_map import spread_over_uvs
-from digitalme.imaging.drawing import smoothstep, stroke_distance
+from digitalme.imaging.drawing import smoothstep
 
 MAP_SIZE = 1024
 """Smooth maps are made no larger than this, and enlarged; strokes and pores are made at the texture's own size."""
 RELIEF_SLOPE = 12.0
 """As in digitalme.rendering.bake: slope of the normal map per step of relief from one texel of 2048 to the next."""
-LINES = {"child": 0.0, "teen": 0.0, "young": 0.0, "adult": 0.15, "middle": 0.7, "old": 1.1}
+LINES = {"child": 0.0, "teen": 0.0, "young": 0.0, "adult": 0.1, "middle": 0.6, "old": 1.25}
 """How deep the lines of each age are."""
 _TROUGHS = ((31, 228, 229, 230, 231, 232), (261, 448, 449, 450, 451, 452))
-_FOLDS = ((129, 203, 206, 216), (358, 423, 426, 436))
+_FOLDS = ((129, 203, 206, 216, 212), (358, 423, 426, 436, 432))
+_CORNERS = ((61, 43, 202, 210), (291, 273, 422, 430))
+"""From the corners of the mouth down to the jaw."""
+_POUCHES = ((116, 117, 118, 119, 120), (345, 346, 347, 348, 349))
+"""Where the cheek begins below the bag under an eye."""
 
 Map = Float32[np.ndarray, "t t"]
 
@@ -48,6 +54,8 @@ class Face:
     lids: Map
     lines: Map
     """Depth of the lines of age."""
+    sag: Map
+    """Where skin that has sunk lies in its own shade: along the folds, under the eyes, in the cheeks."""
     beards: dict[str, Map]
     """Where each kind of beard grows."""
 
@@ -110,50 +118,61 @@ def face_maps(size: int) -> Face:
     lids = np.maximum(_ring(marks.EYE_RIGHT, size, 7), _ring(marks.EYE_LEFT, size, 7))
     lips = np.clip(_ring(marks.LIPS_OUTER, size, 2.2), 0, 1)
     seam = _ring(marks.LIPS_INNER, size, 2.0)
-    return Face(place, lips, seam, ruddy, hollow, lids, _age_lines(place, mark), _beards(place, mark, lips))
+    return Face(place, lips, seam, ruddy, hollow, lids, *_age_lines(place, mark), _beards(place, mark, lips))
 
 
 CHIN_TIP = 199
 
 
-def _age_lines(place: Float32[np.ndarray, "t t 3"], mark: np.ndarray) -> Map:
-    """Lines of the forehead, crow's feet, troughs under the eyes, folds beside the nose: depth 0..1."""
-    depth = np.zeros(place.shape[:2], np.float32)
+def _age_lines(place: Float32[np.ndarray, "t t 3"], mark: np.ndarray) -> tuple[Map, Map]:
+    """Lines of the forehead, crow's feet, troughs under the eyes, folds beside nose and mouth, 0..1; and the broad
+    shade of what has sunk."""
+    depth, shade = (np.zeros(place.shape[:2], np.float32) for _ in range(2))
     front = np.flatnonzero((place[..., 2] > -0.01).ravel() & (np.abs(place).max(2) > 0).ravel())
     points = place.reshape(-1, 3)[front].astype(np.float64)
-    flat = depth.reshape(-1)
+    surface = cKDTree(points[:, :2])
+    rng = np.random.default_rng(4)
 
-    def carve(line: np.ndarray, width: float, amount: float) -> None:
-        far = stroke_distance(points, line, np.full(3, 0.0))
-        taper = amount * np.exp(-((np.where(np.isfinite(far), far, 1.0) / width) ** 2))
-        flat[front] = np.maximum(flat[front], taper)
+    def carve(line: np.ndarray, width: float, amount: float, broad: float = 0.0, start: float = 0.0) -> None:
+        """A smooth line that fades towards its ends (from `start` of its depth) into the depth, and `broad` of a
+        shade four times as wide."""
+        way = CubicSpline(np.linspace(0, 1, len(line)), line)(np.linspace(0, 1, 65))
+        fade = np.interp(np.linspace(0, 1, 65), [0, 0.25, 0.6, 1], [start, 1, 1, 0])
+        reach = (10 if broad else 3) * width
+        near = np.flatnonzero(((points > way.min(0) - reach) & (points < way.max(0) + reach)).all(1))
+        far, nearest = cKDTree(way).query(points[near])
+        for picture, wide, most in ((depth, width, amount), (shade, 4 * width, broad)):
+            flat = picture.reshape(-1)
+            flat[front[near]] = np.maximum(flat[front[near]], most * fade[nearest] * np.exp(-((far / wide) ** 2)))
+
+    def on_skin(line: np.ndarray) -> np.ndarray:
+        """A line of x and y on the face's surface."""
+        return points[surface.query(line)[1]]
 
     brow = mark[[105, 334], 1].mean()
     top = mark[marks.FOREHEAD_TOP, 1]
-    rng = np.random.default_rng(4)
     for k, share in enumerate((0.30, 0.48, 0.66, 0.82)):
-        y = brow + share * (top - brow)
         reach = 0.040 - 0.006 * abs(k - 1.5)
-        x = np.linspace(-reach, reach, 24)
-        y = y + 0.0016 * np.sin(x / 0.013 + k) - 3.0 * x**2 + rng.normal(size=24) * 0.0003
-        z = np.interp(np.abs(x), [0, 0.03, 0.06], [mark[151, 2], mark[151, 2] - 0.006, mark[151, 2] - 0.028])
-        line = np.stack([x, y, z], 1)
-        near = np.argmin(((points[None, :, :2] - line[:, None, :2]) ** 2).sum(2), 1)
-        carve(points[near], 0.0011, 0.75)
+        x = np.linspace(-reach, reach, 12)
+        y = brow + share * (top - brow) + 0.0016 * np.sin(x / 0.013 + k) - 3.0 * x**2 + rng.normal(size=12) * 0.0003
+        carve(on_skin(np.stack([x, y], 1)), 0.0012, 0.7)
     for corner, side in ((33, -1), (263, 1)):
-        for angle, length in ((0.55, 0.016), (0.1, 0.020), (-0.35, 0.018)):
-            way = np.linspace(0.004, length, 8)
-            flat_line = mark[corner, :2] + np.stack([side * np.cos(angle) * way, np.sin(angle) * way], 1)
-            near = np.argmin(((points[None, :, :2] - flat_line[:, None]) ** 2).sum(2), 1)
-            carve(points[near], 0.0009, 0.7)
+        for angle, length in ((0.62, 0.015), (0.25, 0.020), (-0.1, 0.022), (-0.45, 0.018)):
+            way = np.linspace(0.004, length, 6)
+            bend = angle * (1 + 12 * (way - 0.004))
+            carve(on_skin(mark[corner, :2] + np.stack([side * np.cos(bend), np.sin(bend)], 1) * way[:, None]),
+                  0.0010, 0.75, start=0.8)  # fmt: skip
     for line in _TROUGHS:
-        carve(mark[list(line)], 0.0014, 0.75)
+        carve(mark[list(line)], 0.0014, 0.75, 0.7, 0.5)
+    for line in _POUCHES:
+        carve(mark[list(line)], 0.0014, 0.45, 0.45)
     for line in _FOLDS:
-        carve(mark[list(line)], 0.0020, 1.0)
+        carve(mark[list(line)], 0.0018, 1.0, 1.0, 0.7)
+    for line in _CORNERS:
+        carve(mark[list(line)], 0.0015, 0.8, 0.6, 0.2)
     for x in (-0.006, 0.006):  # between the brows
-        low, high = mark[9] + [x, -0.008, 0], mark[9] + [x * 0.8, 0.008, 0]
-        carve(np.stack([low, (low + high) / 2, high]), 0.0010, 0.7)
-    return depth
+        carve(mark[9] + np.array([[x, -0.008, 0], [0.9 * x, 0, 0], [0.8 * x, 0.008, 0]]), 0.0010, 0.7)
+    return depth, shade
 
 
 def _beards(place: Float32[np.ndarray, "t t 3"], mark: np.ndarray, lips: Map) -> dict[str, Map]:
@@ -265,7 +284,7 @@ def paint_skin(person: Person, size: int = 2048) -> Skin:
     made_up = person.attributes["gender"] == "woman" and person.attributes["age"] != "child"
     color *= 1 - ((0.26 if made_up else 0.10) * face.lids)[..., None] * np.array([0.6, 1.0, 1.0], np.float32)
     old = LINES[person.attributes["age"]] * rng.uniform(0.8, 1.15)
-    color *= 1 - (0.24 * old * face.lines)[..., None] * np.array([0.8, 1.0, 1.0], np.float32)
+    color *= _aged(face, old, light, small)
 
     spots = _spots(face, rng, light, person.attributes["age"])
     color *= 1 - spots[..., None] * np.array([0.35, 0.50, 0.60], np.float32)
@@ -301,7 +320,20 @@ def paint_skin(person: Person, size: int = 2048) -> Skin:
         color += (tone_of_strand - color) * strands[..., None]
         relief = relief + 0.02 * strands
     albedo = np.round(np.clip(color, 0, 1) * 255).astype(np.uint8)
-    return Skin(albedo, _normals(relief - 0.055 * old * _sized(face.lines, size)))
+    return Skin(albedo, _normals(relief - _sunk(face, old, size)))
+
+
+def _aged(face: Face, deep: float, light: float, size: int) -> Float32[np.ndarray, "size size 3"]:
+    """What lines and sunken skin leave of the colour. Of dark skin more: less of a shade is seen on it."""
+    more = 1 + 2.0 * max(0.8 - light, 0.0)
+    lines = (0.26 * deep * more * _sized(face.lines, size))[..., None] * np.array([0.8, 1.0, 1.0], np.float32)
+    shade = (0.20 * deep * more * _sized(face.sag, size))[..., None] * np.array([0.9, 1.0, 1.0], np.float32)
+    return (1 - lines) * (1 - shade)
+
+
+def _sunk(face: Face, deep: float, size: int) -> Map:
+    """How far lines and sunken skin lie below the rest."""
+    return deep * _sized(0.055 * face.lines + 0.09 * face.sag, size)
 
 
 def with_age(
@@ -318,9 +350,9 @@ def with_age(
         color += 0.75 * share * (even - color)
         flat = np.array([128, 128, 255], np.float32)
         return _whole(color), _whole(flat + 0.6 * (normals - flat))
-    color *= 1 - (0.24 * deep * _sized(face.lines, size))[..., None] * np.array([0.8, 1.0, 1.0], np.float32)
+    color *= _aged(face, deep, float(np.median(albedo)) / 255, size)
     color *= 1 - (deep * _sized(face.hollow, size))[..., None] * np.array([0.10, 0.15, 0.10], np.float32)
-    lines = _normals(-0.055 * deep * _sized(face.lines, size)).astype(np.float32) - 128
+    lines = _normals(-_sunk(face, deep, size)).astype(np.float32) - 128
     both = normals.astype(np.float32)
     both[..., :2] += lines[..., :2]
     return _whole(color), _whole(both)

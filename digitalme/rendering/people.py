@@ -16,6 +16,8 @@ from jaxtyping import Float, UInt8
 from scipy.spatial import cKDTree
 
 from digitalme.artifacts import Avatar, Camera
+from digitalme.artifacts.avatar import AvatarMesh
+from digitalme.body.beard import beard_meshes
 from digitalme.body.character import base_avatar, vertex_normals
 from digitalme.body.eyes import iris_share, paint_eye, with_eyes
 from digitalme.body.garment import dress
@@ -195,7 +197,8 @@ def picture_of(person: Person, view: View, size: int = 128) -> UInt8[np.ndarray,
     ready.studio._light_key = None
     ready.studio._shade(lighting, (0.0, 0.0, 0.0))
 
-    drawables = []
+    drawables: list[Drawable] = []
+    beard: list[Drawable] = []
     flat = {"body": (*person.skin_color, 1.0)}
     for drawable, i in zip(ready.studio.drawables, ready.studio._order, strict=True):
         mesh = ready.avatar.meshes[i]
@@ -215,6 +218,9 @@ def picture_of(person: Person, view: View, size: int = 128) -> UInt8[np.ndarray,
         drawables.append(
             replace(drawable, positions=positions, normals=normal, color=color, texture=texture, normal_map=relief)
         )
+        if mesh.name == "head" and size > 256:  # in a small picture hairs are not seen one by one
+            beard = _beard(replace(mesh, positions=positions, normals=normal), shown, person)
+    drawables += beard
     for mesh in glasses_of_kind(person.attributes["glasses"], neutral, eyes):
         material = mesh.material
         drawables.append(
@@ -223,6 +229,22 @@ def picture_of(person: Person, view: View, size: int = 128) -> UInt8[np.ndarray,
         )  # fmt: skip
     background = backdrop(size, size, view.backdrop)
     return Scene(drawables).draw(camera, background, lighting)
+
+
+def _beard(head: AvatarMesh, vertices: Float[np.ndarray, "vertices 3"], person: Person) -> list[Drawable]:
+    """The hairs of a beard as an avatar has them; stubble is in the skin's picture."""
+    kind = person.attributes["beard"]
+    meshes, textures = beard_meshes(head, vertices, "none" if kind == "stubble" else kind, person.hair_color)
+    return [
+        Drawable(
+            mesh.positions, mesh.faces, mesh.normals, mesh.uvs, textures[mesh.name],
+            surface=replace(SURFACES["hair"], specular=SURFACES["hair"].specular * (1 - mesh.material.roughness) / 0.4),
+            blend=mesh.material.alpha_mode.lower(), alpha_cutoff=mesh.material.alpha_cutoff,
+            cull=not mesh.material.double_sided, flip_back_normals=False,
+            depth_write=mesh.material.alpha_mode != "BLEND",
+        )
+        for mesh in meshes
+    ]  # fmt: skip
 
 
 def drawn_picture_of(person: Person, view: View, size: int = 128) -> UInt8[np.ndarray, "s s 3"]:
