@@ -64,6 +64,21 @@ def strands(
     return np.where(t < 0.5, shade + (body - shade) * t * 2, body + (shine - body) * (t * 2 - 1)), noise
 
 
+def grain(
+    sample: Float[np.ndarray, "h w 3"], width: int, height: int, seed: int = 0
+) -> Float[np.ndarray, "height width 3"]:
+    """A picture without end that has the sample's mean, contrast and correlations, and no direction of its own making:
+    asymptotic discrete spot noise (Galerne, Gousseau, Morel: Random phase textures, 2011). It closes at its edges.
+    """
+    rows, columns = sample.shape[:2]
+    window = np.outer(np.hanning(rows + 2)[1:-1], np.hanning(columns + 2)[1:-1])[..., None]
+    mean = (sample * window).sum((0, 1)) / window.sum()
+    spot = np.zeros((height, width, 3))
+    spot[:rows, :columns] = (sample - mean) * window / np.sqrt((window**2).sum())
+    noise = np.fft.rfft2(np.random.default_rng(seed).normal(size=(height, width)))
+    return mean + np.fft.irfft2(np.fft.rfft2(spot, axes=(0, 1)) * noise[..., None], (height, width), (0, 1))
+
+
 def paint_cards(palette: Float[np.ndarray, "3 3"], columns: int = 4, size: int = 512) -> UInt8[np.ndarray, "h w 4"]:
     """Strand cards side by side, roots at the top: ragged edges, tips that thin out, each column a little different."""
     cards = []

@@ -17,7 +17,7 @@ from digitalme.artifacts.likeness import Camera
 from digitalme.artifacts.portrait import Portrait
 from digitalme.body.character import JOINT_NAMES, vertex_normals
 from digitalme.body.garment import keep_faces
-from digitalme.body.hair_color import hair_palette, strands
+from digitalme.body.hair_color import grain, hair_palette, strands
 from digitalme.body.hair_traits import hair_traits
 from digitalme.body.landmarks import OVAL
 from digitalme.body.model import BodyModel
@@ -35,12 +35,18 @@ _EDGE, _SOFT = 0.012, 0.008
 _SKULL_ROWS = 224
 _PIPE_STEP = 0.008
 _AZIMUTHS = 96
-_CURLED = 0.45
-"""Coherence of the strands below which their pattern has no direction: see `digitalme.body.hair_traits`."""
+_STRAIGHT, _CURLED = 0.8, 0.45
+"""Coherence of the strands (`digitalme.body.hair_traits`) above which they all run alike, and below which they have no
+direction.
+"""
 MIDDLE = (168, 280, 291, 17, 61, 50)
 """Landmarks around nose and mouth: bridge, cheeks, corners of the mouth, below the lip."""
 MISTAKEN = 0.25
 """Part of that middle which hair may hide; where a mask says more, it took skin for hair."""
+_DEEP = 0.015
+"""An ear that lies deeper under the shell, metres, is covered: it would be seen through a tunnel."""
+_SAMPLE = (32, 72)
+"""Rows and columns of the shell's texture from which curls are learnt."""
 _SHORT_DROP = 0.125
 """Hair whose pipe is shorter than this, metres, ends above the jaw: it lies on the nape and fades into the skin."""
 
@@ -461,16 +467,25 @@ def paint_shell(
         wrapped = cv2.GaussianBlur(np.concatenate([small] * 3, 1), (0, 0), sigma / shrink)
         return cv2.resize(wrapped[:, width // shrink : 2 * (width // shrink)], (width, height))
 
-    # fine structure: the photo's where it can be mirrored, drawn strands elsewhere
+    # fine structure: the photo's where it can be mirrored, drawn strands elsewhere, or curls like those in front
     trust = blur(mirrored_known, 4)[..., None]
     trust = trust * smoothstep(30, 60, np.degrees(polar))[..., None]  # a fold at the crown would show as a star
-    # folded over and over, the strip would show its pattern at the back; strands that run alike show it sooner
-    first, last = (85, 125) if hair_traits(portrait).coherence < _CURLED else (48, 72)
-    trust = trust * (1 - (0.85 if last > 100 else 1.0) * smoothstep(first, last, np.degrees(np.abs(side))))[..., None]
-    fine = (mirrored - blur(mirrored, 18)) * trust + 0.6 * (drawn - blur(drawn, 18)) * (1 - 0.7 * trust)
     weight = known * (there.max() > 0)
-    near = blur(photo * weight[..., None], 45) / (blur(weight, 45)[..., None] + 1e-3)
-    certain = np.clip(blur(weight, 45) * 4, 0, 1)[..., None]
+    made_up = 0.6 * (drawn - blur(drawn, 18))
+    sample = None if hat else _best_seen(weight, *_SAMPLE)
+    if sample is not None:
+        curled = max(
+            smoothstep(_STRAIGHT, _CURLED, hair_traits(portrait).coherence),
+            smoothstep(_SHORT_DROP, 0.6 * _SHORT_DROP, shell.drop),
+        )
+        made_up += curled * (0.8 * grain((photo - blur(photo, 18))[sample], width, height) - made_up)
+    # folded over and over, the strip would show its pattern at the back
+    trust = trust * (1 - smoothstep(48, 72, np.degrees(np.abs(side))))[..., None]
+    fine = (mirrored - blur(mirrored, 18)) * trust + made_up * (1 - 0.7 * trust)
+    seen, widely = blur(weight, 45)[..., None], blur(weight, 110)[..., None]
+    near = blur(photo * weight[..., None], 110) / (widely + 1e-6)
+    near += (blur(photo * weight[..., None], 45) / (seen + 1e-6) - near) * np.clip(seen * 4, 0, 1)
+    certain = np.clip(widely * 3, 0, 1)
     base = palette[1] * (0.97 - 0.12 * smoothstep(40, 120, np.degrees(polar))[..., None])
     follow = 0.2 if hat else 0.75  # a badge in front says nothing of the back
     fine = fine * (0.3 if hat else 1.0)
@@ -512,6 +527,16 @@ def paint_shell(
     shade = 1 - 0.35 * smoothstep(0.03, 0.0, above_bottom)[..., None] * (1 - mix)
     rgba = np.concatenate([np.clip(picture * shade, 0, 1), alpha[..., None]], -1)
     return np.round(rgba * 255).astype(np.uint8)
+
+
+def _best_seen(known: np.ndarray, rows: int, columns: int) -> tuple[slice, slice] | None:
+    """The window of this size in which the photo shows most of the hair; None where it shows too little."""
+    share = cv2.boxFilter(known.astype(np.float32), -1, (columns, rows), anchor=(0, 0))
+    share = share[: known.shape[0] - rows, : known.shape[1] - columns]
+    if not share.size or share.max() < 0.6:
+        return None
+    row, column = np.unravel_index(int(share.argmax()), share.shape)
+    return slice(int(row), int(row) + rows), slice(int(column), int(column) + columns)
 
 
 def _without_islands(alpha: np.ndarray) -> np.ndarray:
@@ -632,15 +657,21 @@ def settle_ears(
     texture = shell.texture.copy()
     sides = {side: ears[np.sign(vertices[ears, 0]) == side] for side in (-1, 1)}
     aside = {int(np.sign(_View.of(seen_by).toward[0])): (each, seen_by) for each, seen_by in side_views(others)}
+    # from the front the cheek is before a covered ear's root: of long hair, which seldom leaves it free, the rim tells
+    outer, least = (80, 0.25) if shell.drop > _SHORT_DROP else (0, 0.3)
     covered = {}
     for side, ids in sides.items():
         seen, seen_by = aside.get(side, (portrait, camera))
         h, w = seen.hair.shape
-        if side in aside:  # there the skull behind the ear shows, too
-            out = np.abs(vertices[ids, 0])
-            ids = ids[out > np.percentile(out, 60)]
-        x, y = np.clip(seen_by.project(vertices[ids])[:, :2].astype(int), 0, [w - 1, h - 1]).T
-        if seen.hair[y, x].mean() >= (0.6 if side in aside else 0.3):
+        out = np.abs(vertices[ids, 0])
+        told = ids[out >= np.percentile(out, 60 if side in aside else outer)]  # aside the skull behind shows, too
+        x, y = np.clip(seen_by.project(vertices[told])[:, :2].astype(int), 0, [w - 1, h - 1]).T
+        rim = vertices[ids[out >= np.percentile(out, 80)]]
+        azimuth, polar = shell.scalp.angles(rim)
+        above = shell.scalp.sample(shell.scalp.radius + shell.thickness, azimuth, polar)
+        depth = float(np.median(above - np.linalg.norm(rim - shell.scalp.center, axis=1)))
+        hidden = 0.6 if side in aside else least
+        if seen.hair[y, x].mean() >= hidden or (side not in aside and depth > _DEEP):
             covered[side] = True
         elif (seen.skin * (1 - seen.hair))[y, x].mean() > 0.3:
             covered[side] = False

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
 from digitalme.body.hair_cards import HAIR_STYLES, STYLES, card_meshes, grow, plant
-from digitalme.body.hair_color import palette_of, strands
+from digitalme.body.hair_color import grain, palette_of, strands
 from digitalme.body.landmarks import landmark_points
 from digitalme.body.model import load_body
 from digitalme.body.moe import MoeColors, MoeStyle, moe_avatar
@@ -43,6 +44,25 @@ def test_angles_undo_directions(bald):
     azimuth, polar = np.meshgrid(np.linspace(-3, 3, 9), np.linspace(0.1, 2.4, 7))
     back = scalp.angles(scalp.surface(azimuth, polar, 0.01))
     np.testing.assert_allclose(back, (azimuth, polar), atol=1e-9)
+
+
+def test_grain_is_like_its_sample_and_closes():
+    """Tufts 3 pixels wide and 6 high: their mean, contrast and width come back, and one edge goes on at the other."""
+    rng = np.random.default_rng(0)
+    noise = cv2.GaussianBlur(rng.normal(size=(150, 200, 3)).astype(np.float32), (0, 0), sigmaX=3, sigmaY=6)
+    sample = np.array([0.3, 0.2, 0.1]) + 0.05 * noise / noise.std()
+    made = grain(sample, 400, 240)
+    np.testing.assert_allclose(made.mean((0, 1)), sample.mean((0, 1)), atol=0.02)
+    assert 0.7 < made.std() / sample.std() < 1.3
+
+    def alike(picture, axis, by):
+        light = picture.mean(2) - picture.mean()
+        return (light * np.roll(light, by, axis)).mean() / (light**2).mean()
+
+    for axis, size in ((0, 6), (1, 3)):
+        assert abs(alike(made, axis, 2 * size) - np.exp(-1)) < 0.2  # Gaussian noise blurred by s: exp(-d^2 / 4 s^2)
+    inner = np.abs(np.diff(made, axis=1)).mean()
+    assert np.abs(made[:, 0] - made[:, -1]).mean() < 1.3 * inner
 
 
 @pytest.mark.parametrize("style", STYLES)
