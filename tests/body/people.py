@@ -16,7 +16,7 @@ from digitalme.body.reshape import reshape
 from digitalme.body.scalp import build_scalp
 from digitalme.rendering.pose import Rig
 from digitalme.rendering.raster import rasterise_ids
-from digitalme.spaces import CAMERA_FROM_WORLD_FRONT
+from digitalme.spaces import CAMERA_FROM_WORLD_FRONT, rotation_from_euler
 
 IDENTITIES = {
     "plain": {},
@@ -27,11 +27,12 @@ IDENTITIES = {
 SKIN, HAIR, IRIS, CLOTH = (0.82, 0.62, 0.53), (0.30, 0.20, 0.13), (0.35, 0.45, 0.30), (0.70, 0.20, 0.18)
 
 
-def close_up(size: int = 420, span: float = 0.26) -> Camera:
-    """The face from the front, 1 m away."""
+def close_up(size: int = 420, span: float = 0.26, yaw: float = 0.0) -> Camera:
+    """The face 1 m away, from the front or from `yaw` radians to the person's left."""
     target = load_body().head_center + np.array([0, -0.03, 0])
-    position = target + np.array([0, 0, 1.0])
-    rotation = CAMERA_FROM_WORLD_FRONT
+    walk = rotation_from_euler(0.0, yaw, 0.0)
+    position = target + walk @ np.array([0, 0, 1.0])
+    rotation = CAMERA_FROM_WORLD_FRONT @ walk.T
     return Camera(size / span, size, size, np.column_stack([rotation, -rotation @ position]))
 
 
@@ -67,15 +68,20 @@ def bare_avatar(shape: dict[str, float]) -> Avatar:
 
 
 def synthetic_person(
-    shape: dict[str, float], style: str = "bob", size: int = 480, traits: dict[str, float] | None = None
+    shape: dict[str, float],
+    style: str = "bob",
+    size: int = 480,
+    traits: dict[str, float] | None = None,
+    yaw: float = 0.0,
 ) -> tuple[Portrait, Likeness]:
-    """A portrait of a character with this hair, and the likeness that a perfect reconstruction would give."""
+    """A portrait of a character with this hair, and the likeness that a perfect reconstruction would give. The photo is
+    taken from `yaw` radians to the person's left."""
     model = load_body()
     vertices = settle_mouth(model.vertices(shape), model)
     avatar = bare_avatar(shape)
     hair = [mesh for mesh in card_meshes(build_scalp(vertices, model), style)]
     dressed = Avatar(avatar.name, avatar.skeleton, avatar.meshes + tuple(hair), avatar.textures)
-    camera = close_up(size, 0.48)
+    camera = close_up(size, 0.48, yaw)
     seen = seen_meshes(dressed, {}, camera)
     names = [mesh.name for mesh in dressed.meshes]
     is_hair = np.isin(seen, [i for i, name in enumerate(names) if name.startswith("hair")])

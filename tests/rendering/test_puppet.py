@@ -16,6 +16,8 @@ from digitalme.body.visemes import arkit_weights
 from digitalme.rendering.puppet import PhotoPuppet
 from digitalme.rendering.puppet.pictures import filled, grown, shrunk
 from digitalme.rendering.puppet.raster import draw_triangles
+from digitalme.spaces import rotation_from_euler
+from tests.body.people import synthetic_person
 
 SIZE = 256
 BLINK = {"eyeBlinkLeft": 1.0, "eyeBlinkRight": 1.0}
@@ -144,6 +146,81 @@ def test_frames_do_not_depend_on_threads_or_on_what_was_drawn_before(puppet, ast
     again = PhotoPuppet(astronaut, astronaut_likeness, SIZE).frame(*times[3])
     np.testing.assert_array_equal(alone, together)
     np.testing.assert_array_equal(alone[3], again)
+
+
+# ---- a head that is turned in its photo --------------------------------------------------------------------------
+
+TURNED = 0.3
+RIM = (255, 0, 255)
+
+
+@pytest.fixture(scope="module", params=[TURNED, -TURNED])
+def turned(request):
+    """A head photographed 17 degrees from the side, as a puppet. On its far side, the outermost pixels of the photo's
+    head are magenta. And the angle by which it is turned back so that this side is seen, degrees."""
+    portrait, likeness = synthetic_person({}, "buzz", yaw=request.param)
+    image, person = portrait.image.copy(), portrait.person > 0.5
+    eyes, chin = portrait.landmarks[[159, 386], 1].mean(), portrait.landmarks[lm.CHIN, 1]
+    for row in range(int(eyes), int(chin - 0.25 * (chin - eyes))):
+        columns = np.flatnonzero(person[row])
+        image[row, columns[:5] if request.param > 0 else columns[-5:]] = RIM
+    puppet = PhotoPuppet(replace(portrait, image=image), likeness, SIZE)
+    return puppet, 15 * np.sign(request.param)
+
+
+def magenta(frame):
+    return int(((frame[..., 0] > 180) & (frame[..., 1] < 90) & (frame[..., 2] > 180)).sum())
+
+
+def test_what_the_photo_sees_at_a_slant_is_not_stretched_over_the_far_side(turned):
+    puppet, back = turned
+    rest = magenta(puppet.frame({}))
+    assert rest > 60
+    for part in (0.5, 1.0):
+        assert magenta(puppet.frame({}, np.deg2rad([0, part * back, 0]))) < 0.5 * rest
+    bare = object.__new__(PhotoPuppet)  # the control: without the mirrored side
+    bare.__dict__.update(puppet.__dict__)
+    bare.layers = [
+        replace(p, layer=replace(p.layer, hidden_by=None)) for p in puppet.layers if p.layer.shown_by is None
+    ]
+    assert magenta(bare.frame({}, np.deg2rad([0, back, 0]))) > 1.3 * rest
+
+
+def test_a_turned_head_at_rest_is_its_photo(turned):
+    puppet, _ = turned
+    photo = cv2.resize(puppet.view.image, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+    assert psnr(puppet.frame({}), photo) >= 30
+
+
+def test_the_mouth_s_inside_is_seen_between_the_lips_only(turned):
+    """Turned back, the mouth's cavity must not look out under a jaw whose lower side the photo does not show."""
+    puppet, _ = turned
+    inside = painted(puppet, dict.fromkeys(("cavity", "tongue", "teeth_upper", "teeth_lower"), (0, 255, 0)))
+    skin = painted(puppet, {})
+    skin._behind = 0 * puppet._behind
+    for yaw, jaw in product((-15, 0, 15), (0.0, 1.0)):
+        pose = {"jawOpen": jaw}, np.deg2rad([0, yaw, 0])
+        green = inside.frame(*pose, speaking=1.0)[..., 1] > 60
+        vector = puppet.solved(pose[0], 1.0)
+        face = next(p for p in puppet.layers if p.layer.name == "face")
+        lips = puppet._posed(face, vector, rotation_from_euler(*pose[1]))[puppet._lips, :2]
+        hull = cv2.fillConvexPoly(np.zeros(green.shape, np.uint8), cv2.convexHull(np.round(lips).astype(np.int32)), 1)
+        assert (green & ~grown(hull > 0, 2)).sum() <= 2, (yaw, jaw)
+        assert jaw == 0 or (green & (hull > 0)).sum() > 100
+
+
+def test_static_background_stays_within_a_level(turned):
+    puppet, _ = turned
+    rest = puppet.frame({}).astype(int)
+    reach = 0
+    for yaw, jaw in product((-15, -7, 7, 15), (0.0, 1.0)):
+        frame = puppet.frame({"jawOpen": jaw}, np.deg2rad([0, yaw, 0]), speaking=1.0).astype(int)
+        reach = np.maximum(reach, np.abs(frame - rest).max(2))
+    view = puppet.view
+    far = ~grown(view.is_person, 0.15 * view.face_height)
+    far = cv2.resize(far.astype(np.uint8), (SIZE, SIZE), interpolation=cv2.INTER_NEAREST) > 0
+    assert far.sum() > 0.05 * SIZE**2
+    assert reach[far].max() < 1
 
 
 # ---- drawing and picture operations ------------------------------------------------------------------------------

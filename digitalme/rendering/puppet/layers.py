@@ -27,6 +27,7 @@ from digitalme.rendering.puppet.pictures import (
     smoothstep,
     with_alpha,
 )
+from digitalme.rendering.puppet.raster import draw_triangles
 from digitalme.rendering.puppet.view import View
 
 GRID_STEP = 0.02
@@ -50,6 +51,10 @@ class Layer:
     """Multiplies the colour; 1 if None."""
     nearer: float = 0.0
     """Metres taken off the depth: settles who is in front where two layers share a surface."""
+    shown_by: Float[np.ndarray, "3"] | None = None
+    """A direction of the head, world frame: the layer fades in as a turn brings it toward the camera; None: always."""
+    hidden_by: Float[np.ndarray, "3"] | None = None
+    """The same: when what this turn shows is all there, the layer fades out."""
 
 
 def on_mesh(
@@ -106,7 +111,7 @@ def turning(view: View, points: Float[np.ndarray, "n 3"]) -> Float32[np.ndarray,
     return smoothstep(view.chin[1] - 0.080, view.chin[1] - 0.004, points[:, 1]).astype(np.float32)
 
 
-def sampled(view: View, field: Soft, uvs: Float32[np.ndarray, "n 2"]) -> np.ndarray:
+def sampled(view: View, field: Soft | Mask | Picture, uvs: Float[np.ndarray, "n 2"]) -> np.ndarray:
     """A picture's values at working pixels."""
     index = np.clip(uvs.astype(int), 0, len(field) - 1)
     return field[index[:, 1], index[:, 0]]
@@ -215,13 +220,15 @@ def neck(view: View, face: FaceShare) -> Layer:
 
 
 def _neck_extent(view: View) -> tuple[float, float]:
-    """Left and right end of the neck just below the jaw, in face widths from the chin."""
+    """Left and right end of the neck just below the jaw, in face widths from the chin. Of a head that its photo shows
+    turned, the chin lies aside of the neck."""
+    middle = -0.6 * float(view.away[0])
     seen = view.is_person & ~view.is_hair & (view.unlike_skin < 5)
-    seen &= (np.abs(view.height + 0.66) < 0.05) & (np.abs(view.side) < 0.7)
+    seen &= (np.abs(view.height + 0.66) < 0.05) & (np.abs(view.side - middle) < 0.7)
     if seen.sum() < 80:
-        return -0.36, 0.36
-    low, high = np.percentile(view.side[seen], [2, 98])
-    return float(np.clip(low, -0.45, -0.25)), float(np.clip(high, 0.25, 0.45))
+        return middle - 0.36, middle + 0.36
+    low, high = np.percentile(view.side[seen], [2, 98]) - middle
+    return middle + float(np.clip(low, -0.45, -0.25)), middle + float(np.clip(high, 0.25, 0.45))
 
 
 # ---- the head around the face ------------------------------------------------------------------------------------
@@ -384,6 +391,132 @@ def face_layer(view: View, face: FaceShare, color: Picture) -> Layer:
     keep &= ~((down > -0.012) & ((facing.max(1) < 0.1) | (behind > 0.015)) & (np.abs(right) < 0.03))
     keep &= ~((down > 0.003) & ((facing.max(1) < 0.4) | (behind > 0.012)))
     return on_mesh(view, "face", faces[keep], with_alpha(color, face.alpha))
+
+
+@dataclass(frozen=True)
+class FarSide:
+    """The side of a head, turned in its photo, that the photo shows at a slant or not at all. Stretched over it, the
+    photo's last pixels are shards of outline; it wears the other side, in its own light, once a turn shows it."""
+
+    toward: Float[np.ndarray, "3"]
+    """World frame: where this side looks."""
+    slant: float
+    """0 where the photo shows both sides alike, 1 where it shows this one badly."""
+    mirror: Int32[np.ndarray, "v"]
+    """For each of the body's vertices the one on the other side."""
+    light: Float32[np.ndarray, "n n 3"]
+    """What a colour of the seen side is multiplied with to lie in this side's light, at the seen side's pixels."""
+
+
+def far_side(view: View, color: Picture) -> FarSide | None:
+    """Which side that is; None where the photo looks the person in the face."""
+    slant = float(smoothstep(0.05, 0.14, abs(view.away[0])))
+    if slant == 0:
+        return None
+    stock = view.body.template
+    mirror = cKDTree(stock).query(stock * [-1, 1, 1])[1].astype(np.int32)
+    toward = np.array([np.sign(view.away[0]), 0.0, 0.0])
+    # where the photo shows both sides well, how much darker or redder this one is
+    own, other = view.facing, view.facing[mirror]
+    soft = blurred(color, 0.015 * view.face_height)
+    both = np.flatnonzero((view.vertices @ toward > 0.005) & (own > 0.45) & (own < 0.85) & (other > 0.5))
+    here, there = view.pixels[both, :2], view.pixels[mirror[both], :2]
+    skin = (sampled(view, view.sure_skin, here) & sampled(view, view.sure_skin, there)).astype(bool)
+    n = len(color)
+    light = np.zeros((n, n, 3), np.float32)
+    if skin.sum() >= 20:
+        gain = np.log(np.maximum(sampled(view, soft, here[skin]), 4) / np.maximum(sampled(view, soft, there[skin]), 4))
+        x, y = np.clip(there[skin].astype(int), 0, n - 1).T
+        known = np.zeros((n, n), np.float32)
+        light[y, x], known[y, x] = np.clip(gain, -0.7, 0.7), 1
+        light, known = (blurred(field, 0.12 * view.face_height) for field in (light, known))
+        light = filled(light / (known[..., None] + 1e-9), (known > 0.02 * known.max()).astype(np.float32))
+    return FarSide(toward, slant, mirror, np.exp(light))
+
+
+def far_cheek(view: View, far: FarSide, face: FaceShare, color: Picture) -> Layer | None:
+    """The far cheek and jaw: the face's mesh in the other cheek's skin."""
+    own, other = view.facing, view.facing[far.mirror]
+    lacks = smoothstep(0.60, 0.38, own) * smoothstep(0.15, 0.35, other - own) * smoothstep(0.25, 0.45, other)
+    lacks = lacks * smoothstep(0.020, 0.035, view.vertices @ far.toward)  # a nose has its own shade
+    faces = view.body.parts["head"].faces
+    corners = view.vertices[faces]
+    front = corners[:, :, 2].mean(1) > view.body.head_center[2] - 0.02
+    above = corners[:, :, 1].mean(1) > view.chin[1] - 0.004
+    faces = faces[front & above & (lacks[faces].max(1) > 0.01) & (own[faces].min(1) > -0.75)]
+    faces = faces[~_is_ear(view)[faces].any(1)]
+    if len(faces) < 30:
+        return None
+    n = len(color)
+    pixels = view.pixels[far.mirror].astype(np.float32)
+    share = np.zeros((n, n, 3), np.float32)
+    draw_triangles(
+        pixels, faces, np.ones((len(pixels), 2), np.float32), lacks.astype(np.float32),
+        np.full((2, 2, 4), 255, np.uint8), 1.0, 0.0, share, np.full((n, n), np.inf, np.float32), 0.0, 0.0, 1,
+    )  # fmt: skip
+    alpha = blurred(share[..., 0] / 255, 0.01 * view.face_height) * face.alpha
+    texture = with_alpha(color * far.light, alpha)
+    return on_mesh(view, "far_cheek", faces, texture, uvs=pixels[:, :2], nearer=0.0006, shown_by=far.toward)
+
+
+BESIDE_M = 0.058
+"""Metres from the head's middle where its sides begin: ears and what hair is beside them."""
+
+
+def alike_beside(view: View, far: FarSide) -> bool:
+    """Whether the far ear and the hair around it may be the near ones in a mirror: where the hair leaves ears free.
+    Nothing says that what hangs beside a face does so on both sides, and it hides what the turn would show."""
+    hangs = view.is_hair & (view.height > -0.35) & (view.height < 0) & ~grown(view.oval, 2)
+    return far.slant == 1 and hangs.sum() < 0.01 * view.face_height**2
+
+
+def with_mirrored(view: View, far: FarSide, layer: Layer) -> list[Layer]:
+    """A layer in three: the near side in a mirror; before it the far side as the photo shows it, which fades out after
+    the mirrored one has come in; before both what always stays, with a soft edge. At rest the last two are the photo.
+    """
+    # less of it above: the hair on top is one
+    top = 0.4 * np.clip(layer.rest[:, 1] - view.body.head_center[1] - 0.03, 0, None)
+    across = layer.rest @ far.toward
+    aside, here = across - top, -across - top
+    near, beyond = ((part > BESIDE_M - 0.040)[layer.faces].all(1) for part in (here, aside))
+    used, local = np.unique(layer.faces[near], return_inverse=True)
+    if len(used) < 30:
+        return [layer]
+    alpha = layer.texture[..., 3] / 255
+
+    def faded(share: np.ndarray) -> Soft:
+        """The texture's alpha, multiplied by what each vertex has."""
+        n = len(alpha)
+        pixels, seen = view.camera.project(layer.rest).astype(np.float32), np.zeros((n, n, 3), np.float32)
+        draw_triangles(
+            pixels, layer.faces, np.ones((len(share), 2), np.float32), share.astype(np.float32),
+            np.full((2, 2, 4), 255, np.uint8), 1.0, 0.0, seen, np.full((n, n), np.inf, np.float32), 0.0, 0.0, 1,
+        )  # fmt: skip
+        return alpha * seen[..., 0] / 255
+
+    shown = smoothstep(BESIDE_M - 0.038, BESIDE_M - 0.026, here)
+    shown = shown * smoothstep(0.020, 0.045, layer.rest[:, 1] - view.chin[1])  # the neck is another layer's
+    follow = layer.follow
+    if follow is not None:
+        entries = follow[used].tocoo()
+        follow = sparse.csr_matrix((entries.data, (entries.row, far.mirror[entries.col])), shape=entries.shape)
+    other = Layer(
+        f"{layer.name}_mirrored",
+        layer.rest[used] * np.float32([-1, 1, 1]),
+        local.reshape(-1, 3).astype(np.int32),
+        layer.uvs[used],
+        with_alpha(layer.texture[..., :3] * far.light, faded(shown)),
+        layer.turn[used],
+        follow,
+        nearer=-0.0020,
+        shown_by=far.toward,
+    )
+    stays = with_alpha(layer.texture[..., :3], faded(smoothstep(BESIDE_M - 0.002, BESIDE_M - 0.020, aside)))
+    return [
+        other,
+        replace(layer, faces=layer.faces[beyond], name=f"{layer.name}_far", nearer=-0.0010, hidden_by=far.toward),
+        replace(layer, texture=stays),
+    ]
 
 
 def lids(view: View, face: FaceShare, color: Picture, faces: np.ndarray) -> Layer:

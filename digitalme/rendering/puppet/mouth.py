@@ -53,7 +53,8 @@ def inside_of_mouth(view: View) -> list[Layer]:
     cavity = body.parts["mouth_cavity"].faces
     cavity = cavity[(np.abs(vertices[cavity] - middle) < [0.055, 0.034, 0.2]).all((1, 2))]
     far = near_lips.query(vertices)[0]
-    walls = vertices + (0.014 * smoothstep(0.005, 0.018, far))[:, None] * view.away
+    # back in the head, not away from the camera: of a head that its photo shows turned that is out through the cheek
+    walls = vertices - (0.014 * smoothstep(0.005, 0.018, far))[:, None] * [0, 0, 1]
     color = np.array([92, 33, 28]) * view.exposure
     shade = 0.34 + 0.70 * light_at(vertices)
     teeth = photo_teeth(view)
@@ -178,7 +179,7 @@ def _lower_teeth(view: View, rest: np.ndarray, white: np.ndarray, light: np.ndar
     texture = _row_texture(white, _gum(view), _WIDTHS_MM * [0.62, 0.85, 0.9, 1, 1, 1.1])
     uvs = _row_uvs(view, rest, "teeth_lower")
     faces = view.body.parts["teeth_lower"].faces
-    return on_mesh(view, "teeth_lower", faces, texture, rest, uvs=uvs, shade=light**0.4, nearer=BEHIND)
+    return on_mesh(view, "teeth_lower", faces, texture, rest, uvs=uvs, shade=light**0.7, nearer=BEHIND)
 
 
 def _upper_teeth(view: View, rest: np.ndarray, white: np.ndarray, light: np.ndarray, teeth: Mask) -> Layer:
@@ -186,7 +187,7 @@ def _upper_teeth(view: View, rest: np.ndarray, white: np.ndarray, light: np.ndar
     faces = view.body.parts["teeth_upper"].faces
     texture, uvs = _row_texture(white, _gum(view), _WIDTHS_MM), _row_uvs(view, rest, "teeth_upper")
     if not teeth.any():
-        shade = np.maximum(light, 0.2) ** 0.5
+        shade = np.maximum(light, 0.1) ** 0.8
         return on_mesh(view, "teeth_upper", faces, texture, rest, uvs=uvs, shade=shade, nearer=BEHIND)
     drawn = _projected(view, rest, faces, uvs, texture, np.maximum(light, 0.2) ** 0.3)
     photo = filled(view.image, teeth.astype(np.float32))

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int32, UInt8
 
 from digitalme.artifacts import Likeness, Portrait
+from digitalme.body.landmarks import landmark_table
 from digitalme.body.visemes import lip_seal
 from digitalme.rendering.puppet import layers, mouth
 from digitalme.rendering.puppet.layers import Layer
@@ -30,7 +31,7 @@ ROUND = 0.55
 """Sum of mouthPucker and mouthFunnel at which nothing is left of the photo's SPREADING: no o or u is said smiling."""
 SHUT_IN_PAUSES = 1.0
 """How far lips that the photo shows apart close between phrases: without it a grin would open in every pause."""
-OUTLINE = ("neck", "rest_of_head", "face", "bangs")
+OUTLINE = ("neck", "rest_of_head", "rest_of_head_far", "face", "bangs", "bangs_far")
 """Layers that make the person's outline."""
 INTERIOR = ("cavity", "tongue", "teeth_lower", "teeth_upper")
 
@@ -89,20 +90,29 @@ class PhotoPuppet:
         face = layers.face_layer(view, share, color)
         rest = layers.rest_of_head(view, share, face)
         head_faces = _layer_faces(view, face)
+        around, bangs = [rest], [hair] if (hair := layers.bangs(view)) else []
+        far = layers.far_side(view, color)
+        far_cheek = layers.far_cheek(view, far, share, color) if far else None
+        if far and layers.alike_beside(view, far):
+            around, bangs = (
+                [part for layer in them for part in layers.with_mirrored(view, far, layer)] for them in (around, bangs)
+            )
         stack = [
             layers.neck(view, share),
             layers.skin_under(view, skin),
-            rest,
+            *around,
             *mouth.inside_of_mouth(view),
             *layers.eyes(view),
             face,
+            far_cheek,
             layers.lids(view, share, color, head_faces),
-            layers.bangs(view),
+            *bangs,
         ]
         full = np.concatenate([np.stack([displacement[n] for n in names]), self.seal.shapes])
         self.layers = [_posable(layer, full) for layer in stack if layer is not None]
 
         self._camera = view.camera.scaled(size / len(view.image))
+        self._lips = _rim_of_lips(face)
         self._pivot = np.array([0, view.chin[1] + 0.02, body.head_center[2] - 0.040])
         self._behind, self._still, self._region = self._drawn_once()
         self._canvas = _Canvas()
@@ -188,15 +198,22 @@ class PhotoPuppet:
         x0, y0, x1, y1 = self._region
         blink = max(weights.get("eyeBlinkLeft", 0.0), weights.get("eyeBlinkRight", 0.0))
         light = self._mouth_light(vector)
-        for posable in self.layers:
+        posed = [self._posed(posable, vector, rotation) for posable in self.layers]
+        hole = self._mouth_box(posed)
+        for posable, corners in zip(self.layers, posed, strict=True):
             layer = posable.layer
             opacity = float(smoothstep(0.05, 0.7, blink)) if layer.name == "lids" else 1.0
+            if layer.shown_by is not None:
+                opacity *= float(smoothstep(0.01, 0.09, self._turned(layer.shown_by, rotation)))
+            if layer.hidden_by is not None:
+                opacity *= float(smoothstep(0.15, 0.06, self._turned(layer.hidden_by, rotation)))
             if opacity <= 0:
                 continue
-            corners = self._posed(posable, vector, rotation)
-            shade = posable.shade * np.float32(light) if layer.name in INTERIOR else posable.shade
+            if layer.name in INTERIOR:
+                self._draw_inside(posable, corners, light, hole, color, depth)
+                continue
             draw_triangles(
-                corners, posable.faces, layer.uvs, shade, layer.texture, opacity, layer.nearer,
+                corners, posable.faces, layer.uvs, posable.shade, layer.texture, opacity, layer.nearer,
                 color, depth, float(x0), float(y0), SUPERSAMPLE,
             )  # fmt: skip
         picture = self._still.copy()
@@ -214,6 +231,42 @@ class PhotoPuppet:
         )  # fmt: skip
         return corners
 
+    def _turned(self, direction: Float[np.ndarray, "3"], rotation: Float[np.ndarray, "3 3"]) -> float:
+        """How much nearer to the camera a direction of the head looks than at rest, -2..2."""
+        return float((direction - rotation @ direction) @ self.view.away)
+
+    def _mouth_box(self, posed: list[Float32[np.ndarray, "_ 3"]]) -> tuple[slice, slice]:
+        """Rows and columns of the region's samples that may show the inside of the mouth: the lips' rim and a little
+        around it. Elsewhere the skin before it may have no triangles, as under a chin that the photo does not show."""
+        face = next(i for i, posable in enumerate(self.layers) if posable.layer.name == "face")
+        rim = posed[face][self._lips, :2]
+        margin = 0.03 * self.view.face_height * self.size / len(self.view.image)
+        low = (rim.min(0) - margin - self._region[:2]) * SUPERSAMPLE
+        high = (rim.max(0) + margin - self._region[:2]) * SUPERSAMPLE
+        height, width = self._behind.shape[:2]
+        (left, top), (right, bottom) = (np.clip(ends, 0, [width, height]).astype(int) for ends in (low, high))
+        return slice(top, bottom), slice(left, right)
+
+    def _draw_inside(
+        self,
+        posable: _Posable,
+        corners: Float32[np.ndarray, "v 3"],
+        light: float,
+        box: tuple[slice, slice],
+        color: Float32[np.ndarray, "h w 3"],
+        depth: Float32[np.ndarray, "h w"],
+    ) -> None:
+        """Draw a layer of the mouth's inside into a box of the canvas."""
+        rows, columns = box
+        part, behind = color[box].copy(), depth[box].copy()
+        left, top = (self._region[0] + columns.start / SUPERSAMPLE, self._region[1] + rows.start / SUPERSAMPLE)
+        layer = posable.layer
+        draw_triangles(
+            corners, posable.faces, layer.uvs, posable.shade * np.float32(light), layer.texture, 1.0, layer.nearer,
+            part, behind, float(left), float(top), SUPERSAMPLE,
+        )  # fmt: skip
+        color[box], depth[box] = part, behind
+
     def _mouth_light(self, vector: Float32[np.ndarray, "k"]) -> float:
         """Light inside the mouth: it grows dim behind lips that are nearly shut. 1 as in a photo that shows teeth."""
 
@@ -230,6 +283,13 @@ class PhotoPuppet:
         np.copyto(canvas.color, self._behind)
         canvas.depth.fill(np.inf)
         return canvas.color, canvas.depth
+
+
+def _rim_of_lips(face: Layer) -> Int32[np.ndarray, "n"]:
+    """The face layer's vertices where lips meet."""
+    assert face.follow is not None
+    table = landmark_table()
+    return np.flatnonzero(np.isin(face.follow.indices, [*table.lip_upper, *table.lip_lower])).astype(np.int32)
 
 
 def _layer_faces(view, layer: Layer) -> np.ndarray:
