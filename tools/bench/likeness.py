@@ -115,7 +115,7 @@ def main(
     names += tuple(f"descriptor_distance_{degrees}" for degrees in (0, 20, 30))
     print("| person | " + " | ".join(names) + " |")
     print("|---" * (len(names) + 1) + "|")
-    rows, selfies, renders = [], [], []
+    rows, mean_faces, selfies, renders = [], [], [], []
     for photo in sitters:
         try:
             portrait, likeness, avatar = built(photo)
@@ -129,7 +129,8 @@ def main(
             values = [found[name].value, *found[name].controls.values()]
             cells.append(" / ".join("-" if value is None else f"{value:.3g}" for value in values))
         print(f"| {photo.name} | " + " | ".join(cells) + " |", flush=True)
-        rows.append([found[name].value if found[name].value is not None else np.nan for name in names])
+        rows.append([found[name].value for name in names])
+        mean_faces.append([found[name].controls.get("mean face") for name in names])
         if sheets is not None:
             sheets.mkdir(parents=True, exist_ok=True)
             write_png(sheets / f"{Path(photo.name).stem}.png", sheet)
@@ -139,13 +140,11 @@ def main(
             if seen is not None:
                 selfies.append(face_descriptor(portrait.image, portrait.landmarks))
                 renders.append(face_descriptor(frontal, seen))
-    values = np.array(rows)
-    for title, row in (
-        ("median", np.nanmedian(values, 0)),
-        ("lowest", np.nanmin(values, 0)),
-        ("highest", np.nanmax(values, 0)),
-    ):
-        print(f"| {title} | " + " | ".join(f"{value:.3g}" for value in row) + " |")
+    both = [np.ma.masked_invalid(np.array(these, float)) for these in (rows, mean_faces)]
+    for title, summed in (("median", np.ma.median), ("lowest", np.ma.min), ("highest", np.ma.max)):
+        cells = [[f"{value:.3g}" for value in np.ma.filled(summed(these, 0), np.nan)] for these in both]
+        cells = [own if mean == "nan" else f"{own} / {mean}" for own, mean in zip(*cells, strict=True)]
+        print(f"| {title} | " + " | ".join(cells) + " |")
     if len(renders) > 1:
         away = np.linalg.norm(np.array(renders)[:, None] - np.array(selfies)[None], axis=2)
         right = (away.argmin(1) == np.arange(len(away))).mean()
