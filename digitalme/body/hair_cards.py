@@ -110,9 +110,9 @@ def _hang(roots: Roots, hem: float, bangs: np.ndarray, tuck: float) -> Growth:
     beside = (np.abs(roots.azimuth) < 85)[:, None]
     angle = np.radians(roots.azimuth)
     layer = roots.rng.uniform(0, 0.012, n)
-    ring = np.stack([np.sin(angle) * (0.094 + layer), np.cos(angle) * (0.100 + layer)], 1)
+    ring = np.stack([np.sin(angle) * (0.083 + layer), np.cos(angle) * (0.096 + layer)], 1)
     temples = np.abs(roots.azimuth) < 85
-    ring[temples, 0] = np.sign(ring[temples, 0]) * np.maximum(np.abs(ring[temples, 0]), 0.086)  # beside the cheeks
+    ring[temples, 0] = np.sign(ring[temples, 0]) * np.maximum(np.abs(ring[temples, 0]), 0.078)  # beside the cheeks
 
     def target(places, t):
         # down the skull, then within a cylinder around the head; a bob's tips turn in
@@ -130,7 +130,9 @@ def _hang(roots: Roots, hem: float, bangs: np.ndarray, tuck: float) -> Growth:
         fall = roots.along_skull(places) * (1 - low) + (_falling(roots) + hold) * low
         return np.where(bangs[:, None], _fringe(roots, places), fall)
 
-    return Growth(length, np.full(n, 0.08), 0.50, target, (0.012, 0.018), 0.003)
+    # the longer the hair, the longer its steps: it still has to follow the skull, or it stands off like wings
+    bend = 1 - 0.5 ** np.maximum(length / 0.11, 1)
+    return Growth(length, np.full(n, 0.08), bend, target, (0.012, 0.018), 0.003)
 
 
 def bob(roots: Roots) -> Growth:

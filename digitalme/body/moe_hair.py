@@ -260,17 +260,22 @@ def moe_cap(scalp: Scalp, height: float, low: float = 0.0, azimuths: int = 64, p
 
 
 def moe_puffs(scalp: Scalp, cut: str, seed: int = 3) -> AvatarMesh:
-    """Curls as balls: many small ones for curly hair, big ones for an afro."""
-    count, radius, thick = {"afro": (120, 0.030, 0.034), "curly": (225, 0.0170, 0.013)}[cut]
+    """Curls as balls: big ones for an afro; smaller ones for curly hair, which hang in ringlets to the chin."""
+    count, radius, thick, fine = {"afro": (120, 0.030, 0.034, (9, 6)), "curly": (120, 0.0195, 0.013, (7, 5))}[cut]
     roots = plant(scalp, count, seed)
     azimuth, polar = np.radians(roots.azimuth), np.radians(roots.polar)
     edge = np.clip((hairline(azimuth) - polar) / np.radians(24), 0.10, 1)
     keep = (np.abs(roots.azimuth) > 60) | (roots.polar < 66)
     centers = scalp.surface(azimuth, polar, thick * edge)[keep]
     outward = scalp.directions(azimuth, polar)[keep]
+    if cut == "curly":
+        hanging = _ringlets(scalp, roots.rng, seed)
+        away = (hanging - scalp.center) * np.array([1.0, 0.15, 1.0])
+        centers = np.concatenate([centers, hanging])
+        outward = np.concatenate([outward, away / np.linalg.norm(away, axis=1, keepdims=True)])
     points, normals, uvs, faces, total = [], [], [], [], 0
     for center, away in zip(centers, outward, strict=True):
-        p, n, f = ball(center, radius * roots.rng.uniform(0.85, 1.15), 9, 6)
+        p, n, f = ball(center, radius * roots.rng.uniform(0.85, 1.15), *fine)
         points.append(p)
         normals.append(0.45 * n + 0.55 * away)
         faces.append(f + total)
@@ -280,6 +285,24 @@ def moe_puffs(scalp: Scalp, cut: str, seed: int = 3) -> AvatarMesh:
     normals = np.concatenate(normals)
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     return head_mesh("hair", np.concatenate(points), normals, np.concatenate(uvs), np.concatenate(faces))
+
+
+def _ringlets(scalp: Scalp, rng: np.random.Generator, seed: int) -> Float[np.ndarray, "n 3"]:
+    """Middles of the curls of two layers that wind down beside and behind the face, and of a short curly fringe."""
+    middles = []
+    for polar, hem, height, first in ((58.0, -0.085, 0.016, 70.0), (76.0, -0.115, 0.008, 76.0)):
+        azimuth = np.concatenate([side * np.linspace(first, 174, 6) for side in (-1, 1)])
+        lows = hem + rng.normal(size=len(azimuth)) * 0.008
+        guides = _fall(scalp, _roots(scalp, azimuth, np.full(len(azimuth), polar), seed), lows, height, 0.35, 8)
+        turn = np.arange(8) * 1.9 + rng.uniform(0, 2 * np.pi, (len(azimuth), 1))
+        around = np.radians(azimuth)[:, None]
+        wind = np.stack([np.cos(around) * np.cos(turn), 0.4 * np.sin(turn), -np.sin(around) * np.cos(turn)], -1)
+        middles.append((guides + 0.007 * wind).reshape(-1, 3))
+    azimuth = np.linspace(-52, 52, 12) + rng.normal(size=12) * 2
+    for down in (2.0, 9.0):
+        edge = np.degrees(hairline(np.radians(azimuth))) + down + rng.normal(size=12) * 1.5
+        middles.append(scalp.surface(np.radians(azimuth), np.radians(edge), 0.012))
+    return np.concatenate(middles)
 
 
 def moe_hair(

@@ -128,3 +128,24 @@ def test_a_ponytail_is_seen_from_the_front(bald):
     roots = plant(scalp, 200)
     ends = (grow(scalp, roots, STYLES["ponytail"](roots))[:, -1] - scalp.center)[np.abs(roots.azimuth) > 40]
     assert (ends[:, 0] > 0.10).mean() > 0.8
+
+
+@pytest.mark.parametrize("style", ["long", "bob"])
+def test_hair_that_hangs_follows_the_head(bald, style):
+    """No wings: the head is 8 cm wide to either side, and hair falls within 5 cm of that at any height."""
+    scalp = bald[1]
+    roots = plant(scalp, 300)
+    points = grow(scalp, roots, STYLES[style](roots), 31).reshape(-1, 3) - scalp.center
+    assert np.abs(points[:, 0]).max() < 0.13
+    sides = points[np.abs(points[:, 1]) < 0.02]
+    assert np.quantile(np.abs(sides[:, 0]), 0.95) < 0.115
+
+
+def test_drawn_curls_hang_to_the_chin_and_an_afro_does_not(drawn):
+    _, vertices, scalp = drawn
+    mark = landmark_points(vertices)
+    brows = mark[[105, 334], 1].mean() - scalp.center[1]
+    low = {
+        cut: moe_hair(scalp, cut, False, brows, np.array(HAIR))[1].positions[:, 1].min() for cut in ("curly", "afro")
+    }
+    assert low["curly"] < mark[14, 1] < low["afro"]
