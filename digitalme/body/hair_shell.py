@@ -30,7 +30,7 @@ _EQUATOR = np.radians(95)
 """Polar angle where the shell stops following the skull and falls straight down."""
 _TEXEL = 0.0008
 """Height of a texel, metres."""
-_EDGE, _SOFT = 0.012, 0.008
+_EDGE, _SOFT = 0.012, 0.014
 """Parts of the face's height: what of the hair's edge shows the wall too, and the softness of the hairline."""
 _SKULL_ROWS = 224
 _PIPE_STEP = 0.008
@@ -47,6 +47,10 @@ _DEEP = 0.015
 """An ear that lies deeper under the shell, metres, is covered: it would be seen through a tunnel."""
 _SAMPLE = (32, 72)
 """Rows and columns of the shell's texture from which curls are learnt."""
+_ROOT, _ROOTED = 0.0015, (0.002, 0.016)
+"""Thickness at the hair's edge, and the distances from it, metres, where the shell lies that low and is free of it."""
+_ROUNDS, _COARSE = 3, 192
+"""Times that the edge is looked for, and columns of the texture in which it is."""
 _SHORT_DROP = 0.125
 """Hair whose pipe is shorter than this, metres, ends above the jaw: it lies on the nape and fades into the skin."""
 
@@ -323,8 +327,12 @@ def _photo_of_hair(portrait: Portrait) -> tuple[np.ndarray, np.ndarray, np.ndarr
     person = cv2.resize(portrait.person, None, fx=_ENLARGE, fy=_ENLARGE, interpolation=cv2.INTER_LINEAR)
     inside = cv2.erode((person > 0.5).astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (edge, edge)))
     core = (cv2.erode((hair > 0.5).astype(np.uint8), np.ones((5, 5), np.uint8)) * inside).astype(np.float32)
-    spread = cv2.GaussianBlur(big * core[..., None], (0, 0), 1.5 * edge)
-    spread /= cv2.GaussianBlur(core, (0, 0), 1.5 * edge)[..., None] + 1e-4
+    small = tuple(max(1, side // 6) for side in core.shape[::-1])  # so wide a blur loses nothing but time
+    near, share = (
+        cv2.GaussianBlur(cv2.resize(each, small, interpolation=cv2.INTER_AREA), (0, 0), 1.5 * edge / 6)
+        for each in (big * core[..., None], core)
+    )
+    spread = cv2.resize(near / (share[..., None] + 1e-4), core.shape[::-1], interpolation=cv2.INTER_LINEAR)
     color = np.where(core[..., None] > 0.5, big, spread) / 255
     there = cv2.GaussianBlur((hair > 0.5).astype(np.float32), (0, 0), 2.0)
     open_ = cv2.resize(np.maximum(hair_outside_face(portrait), 1 - portrait.person), None, fx=_ENLARGE, fy=_ENLARGE,
@@ -416,10 +424,12 @@ def paint_shell(
     camera: Camera,
     shell: HairShell,
     lowest: np.ndarray,
+    own: tuple[np.ndarray, np.ndarray, np.ndarray],
     others: Sequence[tuple[Portrait, Camera]] = (),
     width: int = 768,
 ) -> UInt8[np.ndarray, "h w 4"]:
-    """The shell's texture over (azimuth, v), strands running from the crown down. `others` see what the first does
+    """The shell's texture over (azimuth, v), strands running from the crown down. `own`: the portrait's
+    `_photo_of_hair`. `others` see what the first does
     not; what none of them sees is made up."""
     view, scalp = _View.of(camera), shell.scalp
     height = _SKULL_ROWS + round(shell.drop / _TEXEL)
@@ -431,7 +441,7 @@ def paint_shell(
         skull[..., None], scalp.directions(azimuth, np.minimum(v / shell.skull_share, 1) * _EQUATOR),
         shell.outward(azimuth),
     )  # fmt: skip
-    color, there, open_ = _photo_of_hair(portrait)
+    color, there, open_ = own
 
     def look_up(picture: np.ndarray, at: np.ndarray) -> np.ndarray:
         place = (camera.project(at)[..., :2] * _ENLARGE - 0.5).astype(np.float32)
@@ -524,7 +534,8 @@ def paint_shell(
     top = skull & (polar < np.radians(52))
     alpha = np.where(top, np.maximum(alpha, closed), alpha)  # no holes on the top of the head
     alpha = _without_islands(alpha)
-    shade = 1 - 0.35 * smoothstep(0.03, 0.0, above_bottom)[..., None] * (1 - mix)
+    # darker toward its lower end, which is the nape's where the photo's lowest hair is at the temples
+    shade = 1 - 0.35 * smoothstep(0.03, 0.0, np.maximum(above_bottom, nape))[..., None] * (1 - mix)
     rgba = np.concatenate([np.clip(picture * shade, 0, 1), alpha[..., None]], -1)
     return np.round(rgba * 255).astype(np.uint8)
 
@@ -591,9 +602,34 @@ def fit_shell(
     drop = float(np.clip(scalp.center[1] + 0.05 - lowest.min(), 0.10, 0.40))
     if drop > _SHORT_DROP:
         thickness = _draped(scalp, thickness)
-    pipe = fit_pipe(scalp, thickness, hair, camera, drop)
-    bare = HairShell(scalp, thickness, pipe, drop, np.zeros((1, 1, 4), np.uint8))
-    return replace(bare, texture=paint_shell(portrait, camera, bare, lowest, others))
+    own = _photo_of_hair(portrait)
+    shell = HairShell(scalp, thickness, np.zeros((2, 1)), drop, np.zeros((1, 1, 4), np.uint8))
+    for _ in range(_ROUNDS):  # a lower shell shows the photo's edge elsewhere
+        shell = replace(shell, pipe=fit_pipe(scalp, shell.thickness, hair, camera, drop))
+        edge = paint_shell(portrait, camera, shell, lowest, own, others, width=_COARSE)[..., 3]
+        shell = replace(shell, thickness=_rooted(shell, thickness, edge))
+    shell = replace(shell, pipe=fit_pipe(scalp, shell.thickness, hair, camera, drop))
+    return replace(shell, texture=paint_shell(portrait, camera, shell, lowest, own, others))
+
+
+def _rooted(
+    shell: HairShell, full: Float[np.ndarray, "p a"], alpha: UInt8[np.ndarray, "h w"]
+) -> Float[np.ndarray, "p a"]:
+    """The thickness `full`, going down to the skin at the edge of the hair, as far back as the ears: hair grows there.
+
+    `alpha`: what of the shell, as it is now, is hair.
+    """
+    h, w = alpha.shape[0], round(2 * np.pi * float(shell.scalp.radius.mean()) / _TEXEL)
+    wide = np.concatenate([cv2.resize(alpha, (w, h), interpolation=cv2.INTER_LINEAR)] * 3, 1) > 128
+    far = cv2.distanceTransform(wide.astype(np.uint8), cv2.DIST_L2, 5)[:, w : 2 * w] * _TEXEL
+    azimuth, polar = shell.scalp.grid()
+    v = np.minimum(polar / _EQUATOR, 1) * shell.skull_share
+    place = np.stack([azimuth % (2 * np.pi) / (2 * np.pi) * w - 0.5, v * h - 0.5], -1).astype(np.float32)
+    away = cv2.remap(far, place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    side = np.abs((azimuth + np.pi) % (2 * np.pi) - np.pi)
+    share = smoothstep(_ROOTED[1], _ROOTED[0], away) * smoothstep(np.radians(110), np.radians(85), side)
+    share = share * smoothstep(np.radians(35), np.radians(50), polar)
+    return full + (np.minimum(full, _ROOT) - full) * share
 
 
 def shell_meshes(shell: HairShell, azimuths: int = 96, over_skull: int = 40) -> list[AvatarMesh]:

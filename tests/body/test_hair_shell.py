@@ -149,3 +149,38 @@ def test_a_hats_back_is_plain_in_its_brims_colour(long_haired):
         spread[hat] = back[back[..., 3] > 200][:, :3].astype(float)
     assert np.abs(np.median(spread[1.0], 0) - [30, 40, 90]).max() < 20
     assert spread[1.0].std(0).max() < 0.5 * spread[0.0].std(0).max()
+
+
+def test_hair_grows_out_of_the_forehead_s_skin(monkeypatch):
+    """In front, the edge of short hair lies on the skull; the control, without rooting, stands off it."""
+    portrait, likeness = synthetic_person({"gender+": 0.5}, style="short")
+    model = load_body()
+    scalp = build_scalp(settle_mouth(model.vertices(likeness.shape), model), model)
+
+    def off():
+        shell = fit_shell(portrait, likeness.camera, scalp)
+        alpha = shell.texture[..., 3] > 128
+        rows, columns = np.nonzero(alpha[:-1] & ~alpha[1:])
+        turn, v = (columns + 0.5) / alpha.shape[1] * 2 * np.pi, (rows + 0.5) / alpha.shape[0]
+        front = (np.abs((turn + np.pi) % (2 * np.pi) - np.pi) < np.radians(40)) & (v < shell.skull_share)
+        azimuth, polar = scalp.angles(shell.points(turn[front], v[front]))
+        return 1000 * scalp.sample(shell.thickness, azimuth, polar)
+
+    rooted = off()
+    assert np.median(rooted) < 2.5
+    monkeypatch.setattr("digitalme.body.hair_shell._ROUNDS", 0)
+    assert np.median(off()) > np.median(rooted) + 1.5
+
+
+def test_hair_that_ends_at_the_temples_is_no_darker_behind_them():
+    """Only the nape's last two centimetres are shaded, wherever the lowest hair is that the photo shows."""
+    portrait, likeness = synthetic_person({"gender+": 0.5}, style="buzz")
+    rows = np.indices(portrait.hair.shape)[0]
+    receding = np.where(rows < portrait.landmarks[10, 1], portrait.hair, 0).astype(np.float32)
+    model = load_body()
+    scalp = build_scalp(settle_mouth(model.vertices(likeness.shape), model), model)
+    texture = fit_shell(replace(portrait, hair=receding), likeness.camera, scalp).texture
+    back = texture[:, 330:440].astype(float)
+    hair = np.flatnonzero((back[..., 3] > 200).all(1))
+    light = back[..., :3].mean((1, 2))
+    assert light[hair[: -len(hair) // 3]].min() > 0.8 * light[hair].max()
