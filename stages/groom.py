@@ -149,7 +149,8 @@ def _lifelike(
         palette = palette_of(portrait.hair_color) if "hair_color" in changes else hair_palette(portrait)
         hair, textures = card_meshes(scalp, style), card_textures(style, palette)
     if portrait.traits.get("glasses", 0.0) > 0.5:
-        hair += _own_glasses(portrait, likeness, vertices, traits.glasses)
+        worn, shades = _own_glasses(portrait, likeness, vertices, traits.glasses)
+        hair, textures = hair + worn, textures | shades
     avatar = reshape(avatar, vertices, settled_actions(vertices, model))
     lash = lash_color(portrait.brow_color)
     avatar = with_eyes(avatar, portrait.iris_color, eye_white(portrait) or WHITE, lash)
@@ -167,13 +168,20 @@ def _lifelike(
     return with_unseen_shade(avatar, likeness.coverage)
 
 
-def _own_glasses(portrait: Portrait, likeness: Likeness, vertices: np.ndarray, kind: str) -> list[AvatarMesh]:
-    """Glasses of a kind that is known, else of the size and colour that the photo shows."""
+def _own_glasses(
+    portrait: Portrait, likeness: Likeness, vertices: np.ndarray, kind: str
+) -> tuple[list[AvatarMesh], dict[str, np.ndarray]]:
+    """Glasses of a kind that is known, else of the size, breadth and colours that the photo shows; and their texture."""
     eyes = eye_centers(vertices)
     if kind:
-        return glasses_of_kind(kind, vertices, eyes)
+        return glasses_of_kind(kind, vertices, eyes), {}
     frames = find_frames(portrait, likeness.camera, vertices)
-    return [glasses_mesh(vertices, eyes, frames.half_size, drop=frames.drop, color=frames.color, bulge=frames.bulge)]
+    mesh = glasses_mesh(
+        vertices, eyes, frames.half_size, drop=frames.drop, color=(1.0, 1.0, 1.0), bulge=frames.bulge,
+        breadth=frames.breadth,
+    )  # fmt: skip
+    shades = np.repeat(np.round(255 * frames.shades).astype(np.uint8)[:, None], 4, 1)
+    return [replace(mesh, material=replace(mesh.material, texture="glasses"))], {"glasses": shades}
 
 
 def _own_eyes(avatar: Avatar, portrait: Portrait) -> Avatar:

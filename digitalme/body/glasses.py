@@ -86,44 +86,53 @@ def glasses_mesh(
     drop: float = 0.001,
     color: tuple[float, float, float] = FRAME[:3],
     bulge: Float[np.ndarray, "36"] | None = None,
+    breadth: Float[np.ndarray, "36"] | None = None,
 ) -> AvatarMesh:
     """Glasses on this face. `eyes`: the eyeballs' centres; `half_size`: half width and height of a rim; metres.
 
     `corner`: 1 makes the rims round, towards 0 they become rectangles; `drop` and `bulge` as in `rim_lines`; `color`:
-    sRGB 0..1."""
+    sRGB 0..1. `breadth`: how much farther outward than a wire the frame reaches at each point of the left rim, metres.
+    The texture runs from the rims' upper ends (v = 0) to the lower ones."""
     mark = landmark_points(vertices)
     tubes = []
     rims = rim_lines(vertices, eyes, half_size, drop, corner, bulge)
     ears = ear_vertices(load_body())
     for center, rim in zip(eyes, rims, strict=True):
-        tubes.append((rim, True, thickness))
+        wide = np.zeros(36)
+        if breadth is not None:
+            wide = breadth if center[0] > 0 else breadth[(18 - np.arange(36)) % 36]
+        out = rim - rim.mean(0)
+        out /= np.linalg.norm(out, axis=1, keepdims=True)
+        tubes.append((rim + out * wide[:, None] / 2, True, thickness, wide / 2))
         side = np.sign(center[0])
         hinge = rim[np.argmax(rim[:, 0] * side)] + np.array([0, 0.3 * half_size[1], 0])
         temple = mark[454 if side > 0 else 234]
         behind = vertices[ears][vertices[ears][:, 0] * side > 0, 2].mean()
         ear = np.array([side * (max(abs(hinge[0]), abs(temple[0])) + 0.006), hinge[1] + 0.002, behind - 0.004])
         arm = hinge + np.linspace(0, 1, ARM)[:, None] * (ear - hinge)
-        tubes.append((_outside_head(arm, vertices, 1.2 * thickness), False, 0.85 * thickness))
+        tubes.append((_outside_head(arm, vertices, 1.2 * thickness), False, 0.85 * thickness, None))
     inner = max(0.003, min(np.abs(rim[:, 0]).min() for rim in rims))
     x = np.linspace(inner, -inner, 7)
     arc = np.stack(
         [x, eyes[0, 1] - drop + 0.28 * half_size[1] + 0.004 * (1 - (x / inner) ** 2), np.full(7, mark[6, 2] + 0.0105)],
         1,
     )
-    tubes.append((arc, False, 0.85 * thickness))
+    tubes.append((arc, False, 0.85 * thickness, None))
     points, normals, faces, count = [], [], [], 0
-    for line, closed, radius in tubes:
-        p, n, f = tube(line, closed, radius)
+    for line, closed, radius, wider in tubes:
+        p, n, f = tube(line, closed, radius, wider=wider)
         points.append(p)
         normals.append(n)
         faces.append(f + count)
         count += len(p)
+    places = np.concatenate(points)
+    low, high = (end(rims[0][:, 1]) for end in (np.min, np.max))
     material = Material("Glasses", "glass", (*color, 1.0), roughness=0.4, double_sided=True)
     return head_mesh(
         "glasses",
-        np.concatenate(points),
+        places,
         np.concatenate(normals),
-        np.zeros((count, 2)),
+        np.column_stack([np.full(count, 0.5), np.clip((high - places[:, 1]) / (high - low), 0, 1)]),
         np.concatenate(faces),
         material,
     )
@@ -153,8 +162,11 @@ def _outside_head(
     return smooth
 
 
-def tube(line: np.ndarray, closed: bool, radius: float, sides: int = 6) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Points, normals and triangles of a tube around a line."""
+def tube(
+    line: np.ndarray, closed: bool, radius: float, sides: int = 6, wider: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Points, normals and triangles of a tube around a line. `wider`: what the radius is more at each of its points, at
+    right angles to the line in the plane of the face."""
     before = np.roll(line, 1, 0) if closed else np.concatenate([line[:1], line[:-1]])
     after = np.roll(line, -1, 0) if closed else np.concatenate([line[1:], line[-1:]])
     tangent = after - before
@@ -170,4 +182,7 @@ def tube(line: np.ndarray, closed: bool, radius: float, sides: int = 6) -> tuple
     current = index if closed else index[:-1]
     a, b, c, d = current, following, np.roll(following, -1, 1), np.roll(current, -1, 1)
     faces = np.concatenate([np.stack([a, c, b], -1).reshape(-1, 3), np.stack([a, d, c], -1).reshape(-1, 3)])
-    return (line[:, None] + normals * radius).reshape(-1, 3), normals.reshape(-1, 3), faces
+    places = line[:, None] + normals * radius
+    if wider is not None:
+        places += np.cos(angle) * first[:, None] * wider[:, None, None]
+    return places.reshape(-1, 3), normals.reshape(-1, 3), faces

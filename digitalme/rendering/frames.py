@@ -22,6 +22,11 @@ BULGE_STIFF = 0.06
 """What a step of half a millimetre from one point of a rim to the next costs, in parts of the clearest line."""
 UNLIKE = 14.0
 """Lab distance from the skin around beyond which a pixel beside the rims belongs to the glasses."""
+REACH_M, STEP_M, WIRE_M = 0.012, 0.0005, 0.0013
+"""Metres: how far outward a frame is followed, in what steps, and what of that a wire has."""
+BROAD_M = 0.007
+"""Metres: what is broader is hair or a brow beside the frame."""
+SHADES = 16
 RIM_M = 0.0022
 """Half the breadth of what is painted over along a rim, metres."""
 
@@ -39,6 +44,10 @@ class Frames:
     bulge: Float[np.ndarray, "36"]
     """How far the left rim reaches beyond the rounded rectangle at each of its points, metres; the right one mirrors
     it: cat-eyes, panto and aviator frames."""
+    breadth: Float[np.ndarray, "36"]
+    """How much farther outward than a wire the frame reaches at each point of the left rim, metres: broad upper bars."""
+    shades: Float[np.ndarray, "n 3"]
+    """sRGB 0..1 from the rims' upper ends down to the lower ones."""
 
 
 def wears_glasses(portrait: Portrait) -> bool:
@@ -91,7 +100,71 @@ def find_frames(portrait: Portrait, camera: Camera, vertices: Float[np.ndarray, 
     rims = np.stack(rim_lines(vertices, eyes, found[:2], found[2], bulge=bulge))
     place = np.clip(camera.project(rims)[..., :2].astype(int), 0, np.array(grey.shape[::-1]) - 1).reshape(-1, 2)
     red, green, blue = (float(v) / 255 for v in np.median(portrait.image[place[:, 1], place[:, 0]], 0))
-    return Frames(found[:2], found[2], (red, green, blue), bulge)
+    start, breadth, shades = _breadth(portrait, camera, rims)
+    return Frames(found[:2], found[2], (red, green, blue), bulge + start, breadth, shades)
+
+
+def _breadth(
+    portrait: Portrait, camera: Camera, rims: Float[np.ndarray, "2 36 3"]
+) -> tuple[Float[np.ndarray, "36"], Float[np.ndarray, "36"], Float[np.ndarray, "16 3"]]:
+    """Where outside its line the frame begins at each point of the left rim, how much broader than a wire it is, both
+    as both rims have it, and its colours by height: the pixels that are more like the frame's line than like the skin.
+    """
+    picture = cv2.GaussianBlur(portrait.image, (0, 0), 0.8).astype(np.float32) / 255
+    lab = cv2.cvtColor(picture, cv2.COLOR_RGB2Lab)
+    skin = cv2.cvtColor(np.asarray(portrait.skin_color, np.float32).reshape(1, 1, 3), cv2.COLOR_RGB2Lab)[0, 0]
+    out = rims - rims.mean(1, keepdims=True)
+    out /= np.linalg.norm(out, axis=2, keepdims=True)
+    steps = np.arange(-0.002, REACH_M + 1e-6, STEP_M)
+    place = camera.project(rims[:, :, None] + out[:, :, None] * steps[:, None])[..., :2].astype(np.float32)
+    seen, color = (
+        cv2.remap(each, place.reshape(-1, 1, 2) - 0.5, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).reshape(
+            *place.shape[:-1], 3
+        )
+        for each in (lab, picture)
+    )
+    unlike = np.linalg.norm(seen - skin, axis=3)
+    near = steps <= 0.0045
+    peak = np.where(near, unlike, 0).argmax(2)[..., None]
+    line = np.take_along_axis(seen, peak[..., None], 2)
+    frame = np.linalg.norm(seen - line, axis=3) < 0.5 * np.linalg.norm(line - skin, axis=3)
+    frame &= np.linalg.norm(line - skin, axis=3) > UNLIKE
+    index = np.arange(len(steps))
+    after = np.logical_and.accumulate(frame | (index < peak), axis=2) & (index >= peak)
+    before = np.logical_and.accumulate((frame | (index > peak))[..., ::-1], axis=2)[..., ::-1] & (index <= peak)
+    run = (after | before) & frame
+    first, last = np.where(run, steps, 1).min(2), np.where(run, steps, -1).max(2)
+    other = (18 - np.arange(36)) % 36
+    first, last = (np.where(run.any(2), ends, 0) for ends in (first, last))
+    first, last = (np.mean([ends[0], ends[1][other]], 0) for ends in (first, last))
+    broad = (last - first > 2.5 * WIRE_M) & (np.abs(out[0, :, 1]) > 0.2)  # at a rim's ends arms and bridge begin
+    broad = _closed(broad)
+    start = _calm(np.where(broad, np.maximum(first + WIRE_M, 0), 0))
+    breadth = _calm(np.where(broad, np.clip(last - first - 2 * WIRE_M, 0, BROAD_M), 0))
+    height = rims[..., 1]
+    level = (height.max() - height) / (height.max() - height.min())
+    shades = []
+    for middle in (np.arange(SHADES) + 0.5) / SHADES:
+        here = run & (np.abs(level - middle) < 1.0 / SHADES)[..., None]
+        shades.append(np.median(color[here], 0) if here.sum() >= 8 else np.full(3, np.nan))
+    table = np.array(shades)
+    known = np.isfinite(table[:, 0])
+    if not known.any():
+        return start, breadth, np.repeat(np.median(color[:, :, near].reshape(-1, 3), 0)[None], SHADES, 0)
+    rows = np.arange(SHADES)
+    return start, breadth, np.stack([np.interp(rows, rows[known], table[known, c]) for c in range(3)], 1)
+
+
+def _closed(ring: Bool[np.ndarray, "36"]) -> Bool[np.ndarray, "36"]:
+    """Single points of a ring made like their two neighbours where these agree."""
+    before, after = np.roll(ring, 1), np.roll(ring, -1)
+    return np.where(before == after, before, ring)
+
+
+def _calm(ring: Float[np.ndarray, "36"]) -> Float[np.ndarray, "36"]:
+    """Median of five neighbours, then the mean of three."""
+    calm = np.median([np.roll(ring, k) for k in range(-2, 3)], 0)
+    return np.mean([np.roll(calm, k) for k in (-1, 0, 1)], 0)
 
 
 def _strongest_ring(score: Float[np.ndarray, "36 n"]) -> Float[np.ndarray, "36"]:
@@ -127,6 +200,15 @@ def frames_mask(
     for line, closed in ((rims[0], True), (rims[1], True), (np.stack(inner), False)):
         points = np.round(camera.project(line)[:, :2] * 16).astype(np.int32)
         cv2.polylines(mask, [points[:, None]], closed, 1, thick, shift=4)
+    for rim, breadth in zip(rims, (frames.breadth, frames.breadth[(18 - np.arange(36)) % 36]), strict=True):
+        out = rim - rim.mean(0)
+        ends = rim + out / np.linalg.norm(out, axis=1, keepdims=True) * (breadth + RIM_M)[:, None] * (
+            breadth[:, None] > 0
+        )
+        inner, outer = (np.round(camera.project(points)[:, :2] * 16).astype(np.int32) for points in (rim, ends))
+        for k in np.flatnonzero(breadth > 0):
+            after = (k + 1) % 36
+            cv2.fillConvexPoly(mask, np.stack([inner[k], outer[k], outer[after], inner[after]]), 1, shift=4)
     return (mask > 0) | _beside_rims(portrait, rims, camera)
 
 

@@ -124,6 +124,39 @@ def test_cat_eye_corners_are_found_and_drawn(person):
     assert np.linalg.norm(rims[1] - rims[0], axis=1)[3:5].min() > 0.002
 
 
+def test_a_broad_dark_upper_bar_over_light_rims_is_found(person):
+    """Broad above, a wire below, dark above and tan below; a frame of wire has no breadth."""
+    portrait, likeness = person
+    vertices = load_body().vertices(likeness.shape)
+    eyes = eye_centers(vertices)
+    scale = likeness.camera.focal_px / likeness.camera.project(eyes[0])[2]
+    plain, barred = portrait.image.copy(), portrait.image.copy()
+    for rim in rim_lines(vertices, eyes, (0.026, 0.018), 0.002):
+        points = np.round(likeness.camera.project(rim)[:, :2]).astype(np.int32)
+        for image in (plain, barred):
+            cv2.polylines(image, [points[:, None]], True, (150, 90, 50), 3)
+        out = (rim - rim.mean(0)) / np.linalg.norm(rim - rim.mean(0), axis=1, keepdims=True)
+        above = slice(2, 17)
+        bar = np.concatenate([rim[above] - 0.001 * out[above], (rim[above] + 0.004 * out[above])[::-1]])
+        cv2.fillPoly(barred, [np.round(likeness.camera.project(bar)[:, :2]).astype(np.int32)], (25, 20, 20))
+    wire, broad = (
+        find_frames(replace(portrait, image=image, traits={"glasses": 1.0}), likeness.camera, vertices)
+        for image in (plain, barred)
+    )
+    assert scale * 0.005 > 5  # the bar has pixels
+    assert wire.breadth.max() < 0.0006
+    assert broad.breadth[5:14].min() > 0.0012
+    assert broad.breadth[20:34].max() < 0.0006
+    assert broad.shades[:2].max() < 0.3
+    np.testing.assert_allclose(broad.shades[-2:], np.tile(np.array([150, 90, 50]) / 255, (2, 1)), atol=0.12)
+    thin, thick = (
+        glasses_mesh(vertices, eyes, (0.026, 0.018), drop=0.002, bulge=f.bulge, breadth=f.breadth)
+        for f in (wire, broad)
+    )
+    height = [np.ptp(mesh.positions[: 36 * 6].reshape(36, 6, 3)[9], 0)[1] for mesh in (thin, thick)]
+    assert height[1] > height[0] + 0.0012
+
+
 def test_arms_stay_outside_a_broad_head(person):
     _, likeness = person
     broad = load_body().vertices(likeness.shape) * np.array([1.12, 1, 1])
