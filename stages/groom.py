@@ -171,7 +171,7 @@ def _lifelike(
 def _own_glasses(
     portrait: Portrait, likeness: Likeness, vertices: np.ndarray, kind: str
 ) -> tuple[list[AvatarMesh], dict[str, np.ndarray]]:
-    """Glasses of a kind that is known, else of the size, breadth and colours that the photo shows; and their texture."""
+    """Glasses of a kind that is known, else of the size and colours that the photo shows; and their texture."""
     eyes = eye_centers(vertices)
     if kind:
         return glasses_of_kind(kind, vertices, eyes), {}

@@ -45,7 +45,7 @@ class Frames:
     """How far the left rim reaches beyond the rounded rectangle at each of its points, metres; the right one mirrors
     it: cat-eyes, panto and aviator frames."""
     breadth: Float[np.ndarray, "36"]
-    """How much farther outward than a wire the frame reaches at each point of the left rim, metres: broad upper bars."""
+    """How much broader than a wire the frame is at each point of the left rim, metres: broad upper bars."""
     shades: Float[np.ndarray, "n 3"]
     """sRGB 0..1 from the rims' upper ends down to the lower ones."""
 
