@@ -243,10 +243,19 @@ def paint_moe_hair(color: Float[np.ndarray, "3"], shine: float = 0.62) -> UInt8[
     return to_rgba(np.clip((body * (1 - band) + light * band) / light, 0, 1))[..., :3]
 
 
-def moe_cap(scalp: Scalp, height: float, low: float = 0.0, azimuths: int = 64, polars: int = 40) -> AvatarMesh:
-    """A smooth hair surface over the skull down to the hairline (plus `low` degrees), `height` off the skin."""
+_TEETH = 38
+"""Points around the edge of hair that is too short for locks."""
+
+
+def moe_cap(
+    scalp: Scalp, height: float, low: float = 0.0, points_of: float = 0.0, azimuths: int = 64, polars: int = 40
+) -> AvatarMesh:
+    """A smooth hair surface over the skull down to the hairline (plus `low` degrees), `height` off the skin. Its edge
+    has short points, `points_of` degrees long."""
     turn, share = np.meshgrid(np.linspace(0, 2 * np.pi, azimuths + 1), np.linspace(0, 1, polars))
-    edge = np.minimum(hairline(turn) + np.radians(low), MAX_POLAR * 0.95)
+    tooth = np.abs((turn * _TEETH / (2 * np.pi)) % 1 - 0.5) * 2
+    uneven = 0.75 + 0.25 * np.sin(turn * 9) * np.sin(turn * 5 + 1)
+    edge = np.minimum(hairline(turn) + np.radians(low + points_of * tooth * uneven), MAX_POLAR * 0.95)
     down = share * edge
     thick = height * smoothstep(1.0, 0.72, share) + 0.0015
     points = scalp.surface(turn, down, thick).reshape(-1, 3)
@@ -313,7 +322,8 @@ def moe_hair(
         return []
     tight = cut in ("buzz", "afro", "curly")  # these show their hairline: it sits low, as the drawn face is short
     meshes = [moe_cap(scalp, 0.004, 11.0) if tight else moe_cap(scalp, 0.006)]
-    if cut == "buzz":  # too short to shine
+    if cut == "buzz":  # too short to shine, but not to end in points
+        meshes = [moe_cap(scalp, 0.009, 8.0, points_of=8.0, azimuths=8 * _TEETH)]
         meshes[0].uvs[:, 1] = 0.9
     elif cut in ("afro", "curly"):
         meshes.append(moe_puffs(scalp, cut))

@@ -7,9 +7,12 @@ import pytest
 from skimage.color import rgb2lab
 
 from digitalme.body.landmarks import landmark_points
+from digitalme.body.model import load_body
 from digitalme.body.moe import MoeColors, MoeStyle, drawn_as, moe_avatar
+from digitalme.body.moe_hair import moe_hair
 from digitalme.body.moe_paint import paint_moe_eye
 from digitalme.body.people import EYE_COLORS
+from digitalme.body.scalp import build_scalp
 from tests.body.people import HAIR, IDENTITIES, IRIS, SKIN, both, seen_pixels
 
 MANNERS = (("woman", "adult"), ("woman", "old"), ("man", "adult"), ("man", "old"))
@@ -75,3 +78,17 @@ def test_no_two_words_give_the_same_drawn_eye():
     shades = {name: rgb2lab(below_the_pupil(name)[None, None])[0, 0] for name in EYE_COLORS}
     away = {(a, b): np.linalg.norm(shades[a] - shades[b]) for a in shades for b in shades if a < b}
     assert min(away.values()) > 10, min(away, key=lambda pair: away[pair])
+
+
+def test_a_drawn_buzz_cut_ends_in_points():
+    """Its edge over the forehead goes up and down; that of other caps is even."""
+    scalp = build_scalp(load_body().vertices({}), load_body())
+
+    def rises(cut):
+        cap = moe_hair(scalp, cut, False, 0.03, np.array([0.4, 0.3, 0.2]))[0]
+        azimuth, polar = np.degrees(scalp.angles(cap.positions.reshape(40, -1, 3)[-1].astype(float)))
+        edge = polar[np.abs((azimuth + 180) % 360 - 180) < 40]
+        return (np.diff(np.sign(np.diff(edge))) != 0).sum()
+
+    assert rises("buzz") >= 14  # seven points
+    assert rises("short") <= 4
