@@ -323,7 +323,7 @@ def moe_hair(
     tight = cut in ("buzz", "afro", "curly")  # these show their hairline: it sits low, as the drawn face is short
     meshes = [moe_cap(scalp, 0.004, 11.0) if tight else moe_cap(scalp, 0.006)]
     if cut == "buzz":  # too short to shine, but not to end in points
-        meshes = [moe_cap(scalp, 0.009, 8.0, points_of=8.0, azimuths=8 * _TEETH)]
+        meshes = [moe_cap(scalp, 0.009, 8.0, points_of=8.0, azimuths=6 * _TEETH, polars=24)]
         meshes[0].uvs[:, 1] = 0.9
     elif cut in ("afro", "curly"):
         meshes.append(moe_puffs(scalp, cut))
