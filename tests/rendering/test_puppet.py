@@ -196,8 +196,8 @@ def test_the_mouth_s_inside_is_seen_between_the_lips_only(turned):
     """Turned back, the mouth's cavity must not look out under a jaw whose lower side the photo does not show."""
     puppet, _ = turned
     inside = painted(puppet, dict.fromkeys(("cavity", "tongue", "teeth_upper", "teeth_lower"), (0, 255, 0)))
-    skin = painted(puppet, {})
-    skin._behind = 0 * puppet._behind
+    through = painted(puppet, {"neck": (0, 255, 0)})  # what is behind the head, and the neck
+    through._behind = through._behind + np.float32([0, 255, 0])
     for yaw, jaw in product((-15, 0, 15), (0.0, 1.0)):
         pose = {"jawOpen": jaw}, np.deg2rad([0, yaw, 0])
         green = inside.frame(*pose, speaking=1.0)[..., 1] > 60
@@ -207,6 +207,7 @@ def test_the_mouth_s_inside_is_seen_between_the_lips_only(turned):
         hull = cv2.fillConvexPoly(np.zeros(green.shape, np.uint8), cv2.convexHull(np.round(lips).astype(np.int32)), 1)
         assert (green & ~grown(hull > 0, 2)).sum() <= 2, (yaw, jaw)
         assert jaw == 0 or (green & (hull > 0)).sum() > 100
+        assert ((through.frame(*pose, speaking=1.0)[..., 1] > 100) & shrunk(hull > 0, 1)).sum() == 0
 
 
 def test_static_background_stays_within_a_level(turned):

@@ -200,6 +200,7 @@ class PhotoPuppet:
         light = self._mouth_light(vector)
         posed = [self._posed(posable, vector, rotation) for posable in self.layers]
         hole = self._mouth_box(posed)
+        inside_begun = False
         for posable, corners in zip(self.layers, posed, strict=True):
             layer = posable.layer
             opacity = float(smoothstep(0.05, 0.7, blink)) if layer.name == "lids" else 1.0
@@ -210,6 +211,9 @@ class PhotoPuppet:
             if opacity <= 0:
                 continue
             if layer.name in INTERIOR:
+                if not inside_begun:
+                    self._darken_mouth(posed, hole, light, color, depth)
+                    inside_begun = True
                 self._draw_inside(posable, corners, light, hole, color, depth)
                 continue
             draw_triangles(
@@ -238,14 +242,36 @@ class PhotoPuppet:
     def _mouth_box(self, posed: list[Float32[np.ndarray, "_ 3"]]) -> tuple[slice, slice]:
         """Rows and columns of the region's samples that may show the inside of the mouth: the lips' rim and a little
         around it. Elsewhere the skin before it may have no triangles, as under a chin that the photo does not show."""
-        face = next(i for i, posable in enumerate(self.layers) if posable.layer.name == "face")
-        rim = posed[face][self._lips, :2]
+        rim = self._posed_rim(posed)[:, :2]
         margin = 0.03 * self.view.face_height * self.size / len(self.view.image)
         low = (rim.min(0) - margin - self._region[:2]) * SUPERSAMPLE
         high = (rim.max(0) + margin - self._region[:2]) * SUPERSAMPLE
         height, width = self._behind.shape[:2]
         (left, top), (right, bottom) = (np.clip(ends, 0, [width, height]).astype(int) for ends in (low, high))
         return slice(top, bottom), slice(left, right)
+
+    def _posed_rim(self, posed: list[Float32[np.ndarray, "_ 3"]]) -> Float32[np.ndarray, "n 3"]:
+        """Pixels and depth of where the lips meet."""
+        face = next(i for i, posable in enumerate(self.layers) if posable.layer.name == "face")
+        return posed[face][self._lips]
+
+    def _darken_mouth(
+        self,
+        posed: list[Float32[np.ndarray, "_ 3"]],
+        box: tuple[slice, slice],
+        light: float,
+        color: Float32[np.ndarray, "h w 3"],
+        depth: Float32[np.ndarray, "h w"],
+    ) -> None:
+        """Between the lips nothing behind the head is seen, even past the end of the cavity's wall."""
+        rim = self._posed_rim(posed)
+        rows, columns = box
+        places = (rim[:, :2] - self._region[:2]) * SUPERSAMPLE - [columns.start, rows.start] - 0.5
+        mask = np.zeros(depth[box].shape, np.uint8)
+        cv2.fillConvexPoly(mask, cv2.convexHull(np.round(places * 16).astype(np.int32)), 1, shift=4)
+        beyond = (mask > 0) & (depth[box] > rim[:, 2].max() + 0.010)
+        cavity = next(posable.layer for posable in self.layers if posable.layer.name == "cavity")
+        color[box][beyond] = 0.34 * light * cavity.texture[0, 0, :3]
 
     def _draw_inside(
         self,
