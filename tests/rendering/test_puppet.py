@@ -13,7 +13,7 @@ import pytest
 from digitalme.body import landmarks as lm
 from digitalme.body.model import load_body
 from digitalme.body.visemes import arkit_weights
-from digitalme.rendering.puppet import PhotoPuppet
+from digitalme.rendering.puppet import PhotoPuppet, layers
 from digitalme.rendering.puppet.pictures import filled, grown, shrunk
 from digitalme.rendering.puppet.raster import draw_triangles
 from digitalme.spaces import rotation_from_euler
@@ -222,6 +222,21 @@ def test_static_background_stays_within_a_level(turned):
     far = cv2.resize(far.astype(np.uint8), (SIZE, SIZE), interpolation=cv2.INTER_NEAREST) > 0
     assert far.sum() > 0.05 * SIZE**2
     assert reach[far].max() < 1
+
+
+def test_a_pattern_goes_on_behind_the_head(turned):
+    """Bars across the wall, completed where the head was: beside its sides they go on."""
+    view = turned[0].view
+    rows = np.arange(len(view.image))[:, None, None]
+    bars = np.broadcast_to(np.where(rows % 96 < 48, 200.0, 60.0), view.image.shape)
+    photo = np.where(view.is_person[..., None], view.image, bars).astype(np.uint8)
+    head = grown(view.is_person, 2)
+    done = layers.background(replace(view, image=photo), head.astype(np.float32)).astype(float)
+    near = shrunk(head, 0.03 * view.face_height) & ~shrunk(head, 0.10 * view.face_height)
+    near &= np.abs(view.height - 0.1) < 0.2
+    smooth = filled(photo, (~grown(head, 0.013 * view.face_height)).astype(np.float32), 0.5)
+    errors = [np.abs(picture - bars)[near].mean() for picture in (done, smooth)]
+    assert errors[0] < 0.6 * errors[1], errors
 
 
 # ---- drawing and picture operations ------------------------------------------------------------------------------

@@ -124,10 +124,36 @@ def background(view: View, moving: Soft) -> UInt8[np.ndarray, "n n 3"]:
     """What stands still: the photo, with what moves (`moving`, 0..1) taken out and filled from around it."""
     hole = moving > 0.02
     around = ~grown(hole | ((view.person > 0.04) & (view.height > -0.4)), 0.013 * view.face_height)
-    fill = filled(view.image, around.astype(np.float32), 0.5)
+    fill = _continued(view, around, filled(view.image, around.astype(np.float32), 0.5))
     grain = blurred(np.random.default_rng(0).normal(size=view.image.shape), 1.0) * 4
     share = blurred(grown(hole, 0.011 * view.face_height), 1.2)[..., None]
     return np.clip(np.round(view.image * (1 - share) + (fill + grain) * share), 0, 255).astype(np.uint8)
+
+
+def _continued(view: View, known: Mask, smooth: Picture) -> Picture:
+    """Where the background is not known: what lies as far on the known side of the edge as the pixel lies on this one,
+    so that a pattern goes on behind the head; deep behind it, and where that is no background, `smooth`."""
+    fh = view.face_height
+    away, labels = cv2.distanceTransformWithLabels(
+        (~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    rows, columns = np.nonzero(known)
+    if not len(rows):
+        return smooth
+    nearest = np.zeros((labels.max() + 1, 2), np.float32)
+    nearest[labels[rows, columns]] = np.stack([columns, rows], -1)
+    y, x = np.indices(known.shape, np.float32)
+    step = nearest[labels] - np.stack([x, y], -1)
+    step = np.where(known[..., None], 0, blurred(step, 0.02 * fh))  # an outline of hair is rough
+    place = np.stack([x, y], -1) + 2 * step
+
+    def look_up(picture: np.ndarray) -> np.ndarray:
+        return cv2.remap(picture, place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+
+    sure = look_up(known.astype(np.float32)) * smoothstep(0.45 * fh, 0.20 * fh, away)
+    share = blurred(np.where(known, 0, sure), 0.012 * fh)[..., None]
+    softer = look_up(blurred(view.image, 0.008 * fh))
+    return smooth + (softer - smooth) * np.clip(share, 0, 1)
 
 
 # ---- neck and shoulders ------------------------------------------------------------------------------------------
@@ -268,7 +294,9 @@ def skin_under(view: View, skin: Picture) -> Layer:
     shade = (0.94 - 0.16 * smoothstep(0.1, -0.8, view.facing)) * (
         1 - 0.12 * smoothstep(0.02, -0.02, view.vertices[:, 1] - view.chin[1])
     )
-    layer = on_mesh(view, "skin_under", faces, with_alpha(skin, alpha), rest, shade=shade)
+    # seen at a slant in the photo, its pixels are stretched when the head turns: only their tone is of use
+    tone = blurred(skin, 0.015 * view.face_height)
+    layer = on_mesh(view, "skin_under", faces, with_alpha(tone, alpha), rest, shade=shade)
     return replace(layer, turn=turning(view, layer.rest))
 
 
@@ -329,7 +357,8 @@ def bangs(view: View) -> Layer | None:
 
 def plain_skin(view: View) -> Picture:
     """Skin everywhere: the photo's, spread over everything that is not skin."""
-    good = view.is_person & ~grown(view.is_hair, 1.5 * view.unit) & (view.unlike_skin < 4)
+    # the outline's pixels are half wall
+    good = shrunk(view.is_person, 1.5 * view.unit) & ~grown(view.is_hair, 1.5 * view.unit) & (view.unlike_skin < 4)
     good &= ~grown(view.eyes, 0.3 * view.unit) & ~grown(view.mouth_opening, 0.4 * view.unit)
     return filled(view.image, good.astype(np.float32))
 
