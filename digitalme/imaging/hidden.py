@@ -6,6 +6,7 @@ or none of their features. No network is asked what it is, so a thing that nobod
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import cv2
@@ -36,17 +37,24 @@ LIPS_TURNED = 0.9
 LIPS_PALE, LIPS_SPREAD, LIPS_RED = 0.6, 4.0, 0.15
 """Hidden lips: below this part of the album's median redness, and so many deviations below it, where lips are redder
 than skin at all (logarithm of red over green). Of 300 clean pictures none had less than 0.83 of it."""
+FOREHEAD, HAIR_MOVES, EXPLAINED = 0.3, 9, 0.15
+"""A fringe hangs before the forehead, not on it, so that it moves over it with the view: in the square's upper part, up
+to so many pixels from where other pictures show hair, a spot is not odd which differs by no more than this (logarithms
+of colour ratios, and a quarter of that of brightness) from the person's hair or skin."""
 FEATURE = 1.2
 """Spread of the others' evened grey levels around a spot, times the face's usual, from which it shows a feature."""
 
 
 def hidden_faces(
-    images: list[UInt8[np.ndarray, "_ _ 3"]], landmarks: list[Float[np.ndarray, "478 3"]], yaws: list[float]
+    images: list[UInt8[np.ndarray, "_ _ 3"]],
+    landmarks: list[Float[np.ndarray, "478 3"]],
+    yaws: list[float],
+    hair: list[Float[np.ndarray, "_ _"]] | None = None,
 ) -> dict[int, float]:
-    """Places of the pictures whose face is hidden, and by how much."""
+    """Places of the pictures whose face is hidden, and by how much. `hair`: masks; a person's own hides nothing."""
     if not images:
         return {}
-    shares = hidden_shares(images, landmarks, yaws)
+    shares = hidden_shares(images, landmarks, yaws, hair)
     limit = max(HIDDEN_SHARE, MORE_THAN_USUAL * float(np.median(shares)))
     beyond = [TURNED_MORE * max(0.0, abs(yaw) - TURNED) for yaw in yaws]
     found = {place: share for place, share in enumerate(shares) if share > limit + beyond[place]}
@@ -127,42 +135,79 @@ def laid_out(
     return face.astype(np.float32), cv2.erode(seen.astype(np.uint8), np.ones((5, 5))) > 0
 
 
+@dataclass(frozen=True)
+class _Laid:
+    """A face in the common square."""
+
+    seen: Bool[np.ndarray, "s s"]
+    tint: Float32[np.ndarray, "s s 2"]
+    """Logarithms of red over green and of blue over green."""
+    light: Float32[np.ndarray, "s s"]
+    """Mean logarithm of the three colours."""
+    evened: Float32[np.ndarray, "s s"]
+    """The same without what changes slowly, as shade does."""
+    hair: Bool[np.ndarray, "s s"]
+
+    @classmethod
+    def of(cls, image: np.ndarray, landmarks: np.ndarray, hair: np.ndarray | None) -> _Laid:
+        face, seen = laid_out(image, landmarks)
+        logs = np.log(face + 8)
+        ratio = np.stack([logs[..., 0] - logs[..., 1], logs[..., 2] - logs[..., 1]], 2)
+        light = logs.mean(2)
+        share = cv2.GaussianBlur(seen.astype(np.float32), (0, 0), 5) + 1e-3
+        evened = (light - cv2.GaussianBlur(light * seen, (0, 0), 5) / share) * seen
+        there = np.zeros(seen.shape, bool)
+        if hair is not None:
+            mask = np.repeat(np.round(hair * 255).astype(np.uint8)[..., None], 3, 2)
+            there = laid_out(mask, landmarks)[0][..., 0] > 90
+        return cls(seen, cv2.GaussianBlur(ratio, (0, 0), 1.5), light, evened, there)
+
+    @property
+    def look(self) -> Float32[np.ndarray, "s s 3"]:
+        """Colour, and brightness for a quarter: shade falls on a forehead."""
+        return np.concatenate([self.tint, 0.25 * self.light[..., None]], 2)
+
+    @property
+    def fringe(self) -> Bool[np.ndarray, "s s"]:
+        """Where hair may hang in another picture of the person."""
+        forehead = np.arange(SIDE)[:, None] < FOREHEAD * SIDE
+        around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * HAIR_MOVES + 1,) * 2)
+        return forehead & (cv2.dilate((self.hair & forehead).astype(np.uint8), around) > 0)
+
+
 def hidden_shares(
-    images: list[UInt8[np.ndarray, "_ _ 3"]], landmarks: list[Float[np.ndarray, "478 3"]], yaws: list[float]
+    images: list[UInt8[np.ndarray, "_ _ 3"]],
+    landmarks: list[Float[np.ndarray, "478 3"]],
+    yaws: list[float],
+    hair: list[Float[np.ndarray, "_ _"]] | None = None,
 ) -> list[float]:
     """For each picture the share of its face that is hidden; 0 for all where there are fewer than three pictures."""
     if len(images) < 3:
         return [0.0] * len(images)
-    laid = [laid_out(image, spots) for image, spots in zip(images, landmarks, strict=True)]
-    colors, greys = [], []
-    for face, seen in laid:
-        logs = np.log(face + 8)
-        ratio = np.stack([logs[..., 0] - logs[..., 1], logs[..., 2] - logs[..., 1]], 2)
-        colors.append(cv2.GaussianBlur(ratio, (0, 0), 1.5))
-        grey = logs.mean(2)
-        share = cv2.GaussianBlur(seen.astype(np.float32), (0, 0), 5) + 1e-3
-        greys.append((grey - cv2.GaussianBlur(grey * seen, (0, 0), 5) / share) * seen)
+    masks = hair if hair is not None else [None] * len(images)
+    laid = [_Laid.of(*each) for each in zip(images, landmarks, masks, strict=True)]
     shares = []
-    for k, (_, seen) in enumerate(laid):
+    for k, face in enumerate(laid):
         others = sorted((j for j in range(len(laid)) if j != k), key=lambda j: abs(yaws[j] - yaws[k]))[:5]
-        shares.append(_hidden(k, others, [each for _, each in laid], colors, greys, seen))
+        shares.append(_hidden(face, [laid[j] for j in others]))
     return shares
 
 
-def _hidden(k: int, others: list[int], seen_in: list, colors: list, greys: list, seen: np.ndarray) -> float:
-    """The share of picture k's face that is unlike all others."""
+def _hidden(face: _Laid, others: list[_Laid]) -> float:
+    """The share of a face that is unlike all others."""
     away = np.full((SIDE, SIDE, len(others)), np.nan)
     alike = np.full((SIDE, SIDE, len(others)), np.nan)
     strong = np.zeros((SIDE, SIDE), np.float32)
-    for place, j in enumerate(others):
-        both = seen & seen_in[j]
+    for place, other in enumerate(others):
+        both = face.seen & other.seen
         if both.sum() < 0.15 * SIDE**2:
             continue
-        tint = np.median((colors[k] - colors[j])[both], 0)  # lamps and white balance
-        away[..., place] = np.where(both, np.linalg.norm(colors[k] - colors[j] - tint, axis=2), np.nan)
+        change = face.tint - other.tint
+        lamps = np.median(change[both], 0)  # and white balance
+        away[..., place] = np.where(both, np.linalg.norm(change - lamps, axis=2), np.nan)
         product, ours, theirs = (
             cv2.GaussianBlur((a * b * both).astype(np.float32), (0, 0), 4)
-            for a, b in ((greys[k], greys[j]), (greys[k], greys[k]), (greys[j], greys[j]))
+            for a, b in ((face.evened, other.evened), (face.evened, face.evened), (other.evened, other.evened))
         )
         alike[..., place] = np.where(both, product / np.sqrt(ours * theirs + 1e-6), np.nan)
         strong = np.maximum(strong, np.where(both, np.sqrt(theirs), 0))
@@ -172,6 +217,20 @@ def _hidden(k: int, others: list[int], seen_in: list, colors: list, greys: list,
     nearest = np.where(known, np.nanmin(np.where(np.isnan(away), 9, away), 2), 0)
     likest = np.where(known, np.nanmax(np.where(np.isnan(alike), -1, alike), 2), 1)
     feature = strong > FEATURE * np.median(strong[known])
-    odd = known & ((nearest > OTHER_COLOR) | (feature & (likest < UNLIKE)))
+    odd = known & ((nearest > OTHER_COLOR) | (feature & (likest < UNLIKE))) & ~_fringe_moved(face, others)
     odd = cv2.morphologyEx(odd.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
     return float(odd.sum() / known.sum())
+
+
+def _fringe_moved(face: _Laid, others: list[_Laid]) -> Bool[np.ndarray, "s s"]:
+    """Where a fringe may hang or be gone from, and nothing but this person's hair or skin is seen."""
+    moves = np.any([other.fringe for other in others], axis=0)
+    own = [np.median(face.look[face.seen & ~face.fringe], 0)] if (face.seen & ~face.fringe).any() else []
+    hairs = []
+    for other in others:
+        both, hair = face.seen & other.seen & ~face.fringe & ~other.fringe, other.hair & other.seen
+        if both.sum() > 0.03 * SIDE**2 and hair.sum() > 30:
+            hairs.append(np.median(other.look[hair], 0) + np.median((face.look - other.look)[both], 0))
+    if hairs:
+        own.append(np.median(hairs, 0))
+    return moves & np.any([np.linalg.norm(face.look - color, axis=2) < EXPLAINED for color in own], axis=0)

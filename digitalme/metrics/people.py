@@ -78,7 +78,10 @@ def gathered(candidates: list[Candidate], left_out: list[tuple[str, str]]) -> Al
         kept = [each for each in kept if each.name not in gone]
     seen = [each.portrait for each in kept]
     hidden = hidden_faces(
-        [p.image for p in seen], [p.landmarks for p in seen], [p.quality.get("yaw", 0.0) for p in seen]
+        [p.image for p in seen],
+        [p.landmarks for p in seen],
+        [p.quality.get("yaw", 0.0) for p in seen],
+        [p.hair for p in seen],
     )
     for place, share in hidden.items():
         left_out.append((kept[place].name, f"something hides {share * 100:.0f} % of the face"))

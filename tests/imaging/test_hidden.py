@@ -93,6 +93,23 @@ def test_lips_that_are_no_redder_than_the_skin_are_hidden(turned):
     assert hidden_mouths([*warm, *images[2:]], spots, list(YAWS)) == {}
 
 
+def test_a_fringe_that_moves_over_the_forehead_hides_nothing(turned):
+    """One picture shows it where the others show skin; a blue telephone before forehead and eye is found, too."""
+    images, masks = [], []
+    for place, (image, spots) in enumerate(zip(*turned, strict=True)):
+        ring = (10, 338, 297, 334) if place == 0 else (10, 109, 67, 105)  # one half of the forehead, down to a brow
+        mask = np.zeros(image.shape[:2], np.float32)
+        cv2.fillPoly(mask, [np.round(spots[[*ring, 9], :2]).astype(np.int32)], 1.0)
+        masks.append(cv2.GaussianBlur(mask, (0, 0), 1))
+        images.append(np.round(image + masks[-1][..., None] * ((70, 30, 20) - image.astype(float))).astype(np.uint8))
+    assert hidden_faces(images, turned[1], list(YAWS)) == {0: pytest.approx(0.12, abs=0.04)}
+    assert hidden_faces(images, turned[1], list(YAWS), masks) == {}
+    for place in range(len(YAWS)):
+        spoilt = list(images)
+        spoilt[place] = covered(images[place], turned[1][place], "telephone", (60, 90, 170))
+        assert list(hidden_faces(spoilt, turned[1], list(YAWS), masks)) == [place]
+
+
 def test_two_pictures_tell_nothing(turned):
     assert hidden_shares(turned[0][:2], turned[1][:2], [0.0, 0.25]) == [0.0, 0.0]
     assert hidden_faces([], [], []) == {}
