@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from digitalme.body.landmarks import mirrored_marks
 from digitalme.errors import InputError
 
 _LOCK = threading.RLock()
@@ -185,31 +186,40 @@ def choose_face(faces: list[FaceBox], name: str, face: int = 0) -> FaceBox:
 
 
 def face_landmarks(image: UInt8[np.ndarray, "h w 3"]) -> Float32[np.ndarray, "478 3"] | None:
-    """FaceMesh with irises: x, y and z in pixels of `image`; None when no face is found."""
+    """FaceMesh with irises: x, y and z in pixels of `image`; None when no face is found.
+
+    It misses far turned heads that it sees in a mirror, so it is asked twice.
+    """
     height, width = image.shape[:2]
     side = max(height, width)  # the graph wants a square
     square = cv2.copyMakeBorder(image, 0, side - height, 0, side - width, cv2.BORDER_REPLICATE)
-    with _LOCK, quiet_stderr():  # it writes a line at its first face
-        found = _mesher().process(square).multi_face_landmarks
-    if not found:
-        return None
-    return np.array([(p.x, p.y, p.z) for p in found[0].landmark], np.float32) * side
+    for mirrored in (False, True):
+        with _LOCK, quiet_stderr():  # it writes a line at its first face
+            found = _mesher().process(np.ascontiguousarray(square[:, ::-1]) if mirrored else square)
+        if found.multi_face_landmarks:
+            spots = np.array([(p.x, p.y, p.z) for p in found.multi_face_landmarks[0].landmark], np.float32)
+            if mirrored:
+                spots = spots[mirrored_marks()] * np.array([-1, 1, 1], np.float32) + np.array([1, 0, 0], np.float32)
+            return spots * side
+    return None
 
 
 def landmarks_in_box(
     image: UInt8[np.ndarray, "h w 3"], box: FaceBox, margin: float = 0.6
 ) -> Float32[np.ndarray, "478 3"] | None:
-    """Landmarks of the face in a box, in pixels of `image`: looked for in a crop with the face 300 px high."""
+    """Landmarks of the face in a box, in pixels of `image`: looked for in a crop with the face 300 px high, and with
+    more and less around it where there are none."""
     height, width = image.shape[:2]
-    x, y, reach = box.x + box.width / 2, box.y + box.height / 2, (0.5 + margin) * box.size
-    x0, x1 = int(max(0, x - reach)), int(min(width, x + reach))
-    y0, y1 = int(max(0, y - reach)), int(min(height, y + reach))
-    scale = 300 / box.size
-    crop = cv2.resize(
-        image[y0:y1, x0:x1], None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    )
-    found = face_landmarks(crop)
-    return None if found is None else found / np.float32(scale) + np.array([x0, y0, 0], np.float32)
+    x, y, scale = box.x + box.width / 2, box.y + box.height / 2, 300 / box.size
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    for share in (margin, margin + 0.2, margin - 0.2):
+        reach = (0.5 + share) * box.size
+        x0, x1 = int(max(0, x - reach)), int(min(width, x + reach))
+        y0, y1 = int(max(0, y - reach)), int(min(height, y + reach))
+        found = face_landmarks(cv2.resize(image[y0:y1, x0:x1], None, fx=scale, fy=scale, interpolation=how))
+        if found is not None:
+            return found / np.float32(scale) + np.array([x0, y0, 0], np.float32)
+    return None
 
 
 def steady_landmarks(

@@ -12,6 +12,8 @@ from digitalme.body import landmarks as marks
 
 Image = UInt8[np.ndarray, "h w 3"]
 Mask = Bool[np.ndarray, "h w"]
+HANGS_INWARD = 0.35
+"""Hair over the cheeks comes nearer to the chin by this share of what it comes down."""
 ROUNDS = 3
 PLAIN = 3.2
 """Mahalanobis distance from the colours of the face's middle within which its edge is skin as well."""
@@ -175,8 +177,12 @@ def _grown_by_color(image, hair, person, skin_away, face) -> Mask:
 
 
 def _from_above(mask: Mask, face: FaceFrame, level: float) -> Mask:
-    """The mask above this height (in face heights) and what hangs down from there without a gap."""
+    """The mask above this height (in face heights) and what hangs down from there without a gap, no steeper inward than
+    hair does: what runs along the jaw is a beard."""
     found = mask & (face.up > level)
+    inner = face.side[found & (face.up < level + 0.1)]
+    if len(inner):
+        mask = mask & (face.side > np.percentile(inner, 10) - HANGS_INWARD * (level - face.up))
     reach = max(1, round(0.01 * face.height_px))
     step = disc(2 * reach)
     while True:

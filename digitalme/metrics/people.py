@@ -16,7 +16,7 @@ TURNED_AS_YAW = 0.5
 TURNED_LESS_ALIKE = 0.35
 """Descriptors of one person grow apart by so much as the head is turned by a radian."""
 BLURRED = 0.35
-"""Sharpness below this share of the album's median is too little."""
+"""Sharpness below this share of the album's median is too little; a turned face has less that is sharp to show."""
 
 
 def strangers(portraits: list[Portrait]) -> list[int]:
@@ -88,7 +88,8 @@ def gathered(candidates: list[Candidate], left_out: list[tuple[str, str]]) -> Al
     kept = [each for place, each in enumerate(kept) if place not in hidden]
     sharp = np.median([each.portrait.quality["blur"] for each in kept])
     for each in list(kept):
-        if len(kept) > 1 and each.portrait.quality["blur"] < BLURRED * sharp:
+        usual = sharp * np.cos(each.portrait.quality.get("yaw", 0.0))
+        if len(kept) > 1 and each.portrait.quality["blur"] < BLURRED * usual:
             left_out.append((each.name, "is blurred"))
             kept = [other for other in kept if other is not each]
     kept = sorted(kept, key=_unfit)

@@ -52,7 +52,8 @@ def test_long_hair_is_found_though_it_resembles_the_skin(person, skin, hair):
     assert (found & bare).sum() / bare.sum() < 0.15
 
 
-def test_hair_that_is_lighter_below_is_followed_down_from_its_dark_crown(person, monkeypatch):
+def test_hair_that_is_lighter_below_is_followed_down_from_its_dark_crown(monkeypatch):
+    person = synthetic_person({"gender-": 0.5}, "twintails", size=360)[0]
     true, body = person.hair > 0.5, person.person > 0.5
     image, face = painted(person, true, BROWN_SKIN, (0.24, 0.16, 0.11), lighter_below=0.75)
     region = (face.up > -0.45) & (face.up < 0.1) & body

@@ -39,6 +39,12 @@ def test_the_frontal_sharp_one_comes_first_and_the_blurred_one_goes(astronaut):
     assert choose_portrait(album) is album.portraits[0]
 
 
+def test_a_turned_head_has_less_that_is_sharp_to_show(astronaut):
+    sharp = [looking(astronaut, yaw, name=f"{yaw}.png") for yaw in (0.0, 0.3, -0.3)]
+    album = gathered([*sharp, looking(astronaut, 1.1, 15.0, "far"), looking(astronaut, 0.1, 15.0, "near")], [])
+    assert album.left_out == (("near", "is blurred"),)
+
+
 @pytest.mark.skipif(not has_descriptor(), reason='needs pip install "digitalme[eval]"')
 def test_someone_else_is_left_out(astronaut):
     from tests.turns import camera_at, drawn, photo_of, room, sitter
