@@ -6,7 +6,7 @@ out once for a size, in places of the body model's template; a person's skin mix
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import cv2
@@ -18,7 +18,7 @@ from scipy.spatial import cKDTree
 from digitalme.body import landmarks as marks
 from digitalme.body.character import HEAD_UV_BOX
 from digitalme.body.model import load_body
-from digitalme.body.people import Person
+from digitalme.body.people import Person, brow_color
 from digitalme.geometry.uv_map import spread_over_uvs
 from digitalme.imaging.drawing import smoothstep
 
@@ -294,7 +294,7 @@ def paint_skin(person: Person, size: int = 2048) -> Skin:
     color *= 1 - (0.45 * face.seam * face.lips)[..., None] * np.array([0.7, 1, 1], np.float32)
 
     kind = person.attributes["beard"]
-    hair = np.array(person.hair_color if person.attributes["age"] == "old" else person.brow_color, np.float32)
+    hair = np.array(person.hair_color if person.attributes["age"] == "old" else _ungreyed(person), np.float32)
     if kind != "none":
         share = {"stubble": 0.22, "full": 0.55, "moustache": 0.5, "goatee": 0.5}[kind]
         field = face.beards[kind] * np.clip(1 + 0.18 * blotch, 0.4, 1.4)
@@ -321,6 +321,11 @@ def paint_skin(person: Person, size: int = 2048) -> Skin:
         relief = relief + 0.02 * strands
     albedo = np.round(np.clip(color, 0, 1) * 255).astype(np.uint8)
     return Skin(albedo, _normals(relief - _sunk(face, old, size)))
+
+
+def _ungreyed(person: Person) -> tuple[float, float, float]:
+    """The colour of the brows before they greyed: a beard greys later."""
+    return brow_color(replace(person, attributes=person.attributes | {"age": "adult"}))
 
 
 def _aged(face: Face, deep: float, light: float, size: int) -> Float32[np.ndarray, "size size 3"]:

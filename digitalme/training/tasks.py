@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from digitalme.body.attributes import ATTRIBUTES
+from digitalme.errors import InputError
 from digitalme.models import gan
 from digitalme.models.coder import Coder, coder_loss
 from digitalme.models.condition import CONDITION, PLAIN_VIEW, VIEW_NUMBERS, condition_of
@@ -359,10 +361,12 @@ class ClassifierTask(_PictureTask):
     def __init__(self, data: Path, recipe: Mapping[str, Any]) -> None:
         super().__init__(data, recipe, AttributeClassifier())
         self.condition = torch.from_numpy(self.train.condition)
-        if also := recipe.get("also"):
-            more = read_split(Path(also), "held_out")
-            self.pictures = torch.cat([self.pictures, self.seen(more.images)])
-            self.condition = torch.cat([self.condition, torch.from_numpy(more.condition)])
+        if start := recipe.get("start"):  # people are drawn otherwise than they were: what was learnt is not lost
+            if not Path(start).is_file():
+                raise InputError(f"recipe: start = {start!r}: no such file; train those weights first")
+            self.model.load_state_dict({
+                name: value.float() if value.is_floating_point() else value for name, value in load_file(start).items()
+            })  # fmt: skip
 
     def seen(self, pictures: np.ndarray) -> Tensor:
         return views_of(pictures)

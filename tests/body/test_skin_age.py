@@ -60,3 +60,13 @@ def test_growing_older_in_a_photo_deepens_the_same_folds():
     skin = paint_skin(sitter("brown", "young"), SIZE)
     depths = [fold_depth(with_age(skin.albedo, skin.normal_map, age)[0]) for age in ("adult", "middle", "old")]
     assert depths[0] + 2 < depths[1] < depths[2] - 2, depths
+
+
+def test_stubble_is_seen_on_dark_skin_of_the_middle_aged():
+    """Their brows grey already; were the stubble of that grey, it would be the skin's own lightness."""
+    words = {"gender": "man", "hair_color": "black"}
+    bare, grown = (
+        paint_skin(sitter("dark", "middle", beard=beard, **words), SIZE).albedo for beard in ("none", "stubble")
+    )
+    field = face_maps(SIZE).beards["stubble"] > 0.7
+    assert bare[field].mean() - grown[field].mean() > 8

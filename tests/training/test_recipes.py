@@ -18,6 +18,8 @@ from digitalme.training.recipes import recipe_path, run_recipe
 torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 
+from safetensors.torch import load_file  # noqa: E402
+
 from digitalme.models.sampling import load_coder, to_tensor  # noqa: E402
 
 
@@ -93,6 +95,21 @@ def test_words_and_pictures_are_learnt(name, data, tmp_path):
     run_recipe(name, data, tmp_path, say=lambda line: None)
     found = losses(tmp_path)
     assert found[-1] < 0.93 * found[0]
+
+
+def test_a_classifier_goes_on_from_other_weights(data, tmp_path):
+    quiet = {"say": lambda line: None}
+    run_recipe("tiny_classifier", data, tmp_path / "first", changes={"steps": 4}, **quiet)
+    start = tmp_path / "first" / "model.safetensors"
+    still = {"steps": 1, "rate": 0.0, "start": str(start)}
+    run_recipe("tiny_classifier", data, tmp_path / "again", changes=still, **quiet)
+    run_recipe("tiny_classifier", data, tmp_path / "anew", changes=still | {"start": "", "seed": 9}, **quiet)
+    first, again, anew = (load_file(tmp_path / name / "model.safetensors") for name in ("first", "again", "anew"))
+    names = [name for name in first if name.startswith("heads.")]
+    assert all(torch.equal(first[name], again[name]) for name in names)
+    assert not all(torch.equal(first[name], anew[name]) for name in names)
+    with pytest.raises(InputError, match="train those weights first"):
+        run_recipe("tiny_classifier", data, tmp_path / "none", changes={"start": "nowhere.safetensors"}, **quiet)
 
 
 def test_diffusion_learns_beyond_the_gaussian(data, coder, tmp_path):
