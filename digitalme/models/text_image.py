@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from digitalme.body.attributes import ATTRIBUTES
 
 SIDE = 64
-VIEW_SIDE, VIEWS = 96, 3
+VIEW_SIDE, VIEWS = 96, 4
 """Side and number of the views that the classifier looks at (digitalme.models.views)."""
 LONGEST = 96
 CODES = 1024

@@ -1,5 +1,6 @@
-"""What the attribute classifier looks at: the head with its hair, the face close up, and the two eyes, all brought to
-one place and size by the eyes, so that it does not matter how a picture is framed."""
+"""What the attribute classifier looks at: the head with its hair, the face close up, its lower half closer still (lines
+of age and beards are fine), and the two eyes, all brought to one place and size by the eyes, so that it does not matter
+how a picture is framed."""
 
 from __future__ import annotations
 
@@ -12,8 +13,9 @@ from torch import Tensor
 from digitalme.imaging.face_detection import face_landmarks
 from digitalme.models.text_image import VIEW_SIDE, VIEWS
 
-WINDOWS = ((6.4, 0.4), (2.6, 0.4))
-"""Of head and face the window's side, and how far below the eyes its middle is, in distances between the eyes."""
+WINDOWS = ((6.4, 0.4), (2.6, 0.4), (1.7, 0.75))
+"""Of head, face and lower face the window's side, and how far below the eyes its middle is, in distances between
+the eyes."""
 EYE = 0.8
 """How wide the window of an eye is; it is half as high, and both share one view: the picture's left eye above."""
 USUAL = ((0.42, 0.44), (0.58, 0.44))

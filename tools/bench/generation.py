@@ -2,11 +2,12 @@
 
     python tools/bench/generation.py networks DATA [--count 300] [--sheets docs]
     python tools/bench/generation.py prompts FOLDER [--count 100] [--sheets docs]
+    python tools/bench/generation.py sampling
 
 `networks` compares the mean picture, the Gaussian, the GAN, and the GAN with diffusion on top with the test split that
 none of them saw. `prompts` takes prompts of three attributes each through draft, portrait, likeness and avatar to the
 final render, and asks the avatar's parameters, the held-out classifier and FaceMesh. What FOLDER holds is kept: a run
-that was stopped goes on.
+that was stopped goes on. `sampling` times one portrait alone.
 """
 
 from __future__ import annotations
@@ -130,6 +131,27 @@ def networks(data: Path, most: int, sheets: Path | None) -> None:
         for file, name in (("gan", "GAN"), ("refined", "GAN + diffusion"), ("diffusion", "diffusion alone")):
             write_jpg(sheets / f"generated_{file}.jpg", contact_sheet(list(rows[name][:64])))
         write_jpg(sheets / "generated_data.jpg", contact_sheet(list(test.images[:64])))
+
+
+def sampling(times: int = 5) -> None:
+    """Seconds that the GAN's draft and its refinement take, one portrait alone: first with loading, then without."""
+    import torch
+
+    from digitalme.models.condition import PLAIN_VIEW, condition_of
+    from digitalme.models.sampling import draw_portrait, refined_portrait
+
+    torch.set_num_threads(2)
+    condition = condition_of(random_person(7).attributes, PLAIN_VIEW)
+    gan, refinement = [], []
+    for seed in range(times + 1):
+        begun = time.perf_counter()
+        draft = draw_portrait(MODELS["coder"], MODELS["gan"], condition, seed)
+        drawn = time.perf_counter()
+        refined_portrait(MODELS["coder"], MODELS["diffusion"], draft, condition, seed)
+        gan.append(drawn - begun)
+        refinement.append(time.perf_counter() - drawn)
+    for name, seconds, wanted in (("GAN", gan, 0.2), ("refinement in 20 steps", refinement, 10)):
+        print(f"{name}: {np.median(seconds[1:]):.3f} s (median of {times}; wanted {wanted}), first {seconds[0]:.2f} s")
 
 
 def write_jpg(path: Path, picture: np.ndarray) -> None:
@@ -306,7 +328,7 @@ def _classifier():
 
 
 def main(
-    what: tyro.conf.Positional[Literal["networks", "prompts"]],
+    what: tyro.conf.Positional[Literal["networks", "prompts", "sampling"]],
     data: tyro.conf.Positional[Path | None] = None,
     /,
     count: int | None = None,
@@ -315,7 +337,7 @@ def main(
     """Print the figures.
 
     Args:
-        what: networks or prompts.
+        what: networks, prompts or sampling.
         data: For networks what `digitalme dataset make` made; for prompts the folder to work in.
         count: How many prompts (else 100); of how many test people (else all).
         sheets: Where to put sheets of 64 pictures.
@@ -323,6 +345,8 @@ def main(
     if what == "networks":
         assert data is not None, "networks: expected a data set"
         networks(data, count or 1_000_000, sheets)
+    elif what == "sampling":
+        sampling()
     else:
         prompts(count or 100, data or Path("prompted"), sheets)
 
