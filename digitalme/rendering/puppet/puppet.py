@@ -263,15 +263,14 @@ class PhotoPuppet:
         color: Float32[np.ndarray, "h w 3"],
         depth: Float32[np.ndarray, "h w"],
     ) -> None:
-        """Between the lips nothing behind the head is seen, even past the end of the cavity's wall."""
-        rim = self._posed_rim(posed)
+        """Between the lips nothing behind the mouth is seen, even past the end of the cavity's wall."""
         rows, columns = box
-        places = (rim[:, :2] - self._region[:2]) * SUPERSAMPLE - [columns.start, rows.start] - 0.5
+        rim = (self._posed_rim(posed)[:, :2] - self._region[:2]) * SUPERSAMPLE - [columns.start, rows.start] - 0.5
         mask = np.zeros(depth[box].shape, np.uint8)
-        cv2.fillConvexPoly(mask, cv2.convexHull(np.round(places * 16).astype(np.int32)), 1, shift=4)
-        beyond = (mask > 0) & (depth[box] > rim[:, 2].max() + 0.010)
+        cv2.fillConvexPoly(mask, cv2.convexHull(np.round(rim * 16).astype(np.int32)), 1, shift=4)
         cavity = next(posable.layer for posable in self.layers if posable.layer.name == "cavity")
-        color[box][beyond] = 0.34 * light * cavity.texture[0, 0, :3]
+        color[box][mask > 0] = 0.34 * light * cavity.texture[0, 0, :3]
+        depth[box][mask > 0] = np.inf  # what is thin there has left its depth
 
     def _draw_inside(
         self,
