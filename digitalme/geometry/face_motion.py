@@ -33,8 +33,13 @@ SKIN_VIEWS, SKIN_ROUNDS = 75, 2
 """Pictures that the skin's rest is looked for in, and how often; with fewer than a dozen there is no rest to find."""
 FOCALS = (0.9, 1.5, 2.6)
 """Focal lengths to choose from, in longest sides of the picture: a phone at arm's length, a webcam, a long lens."""
-LOW = 5
-"""Where an action rests, in percent of the pictures in which its neighbours do least."""
+EYES, GAP = (33, 263), (13, 14)
+"""Landmarks: outer corners of the eyes; middles of the lips' inner rims."""
+SHORTLY = 8
+"""Pictures within which lips that are shut for a consonant part again."""
+LOW, LOW_PUCKER = 5, 18
+"""Where an action rests, in percent of the pictures in which its neighbours do least. Lips that are pressed or
+stretched look less puckered than at rest."""
 
 
 @dataclass(frozen=True)
@@ -344,7 +349,8 @@ class _SkinPass:
         self.frames = sorted(spots)
 
     def solved(self, i: int, start: Float[np.ndarray, "actions"]) -> tuple[np.ndarray, np.ndarray]:
-        """Weights of picture i, and the head's angles as the skin shows them."""
+        """Weights of picture i, and the head's angles: midway between what landmarks and skin show. Skin is nearer on a
+        bare face, landmarks on one with glasses, which hang before the skin."""
         solver, place = self.solver, self.places[i]
         solver.rotation, solver.translation = place.rotation, place.translation
         solver.weights = start.astype(float)
@@ -352,7 +358,8 @@ class _SkinPass:
         solver.solve_with_skin(
             self.spots[i], sight, self.reading.weights[i], self.reading.deviation**-2.0, self.share
         )  # fmt: skip
-        return solver.weights, np.array(euler_from_rotation(CAMERA_FROM_WORLD_FRONT.T @ sight.place.rotation))
+        both = [np.array(euler_from_rotation(CAMERA_FROM_WORLD_FRONT.T @ at.rotation)) for at in (place, sight.place)]
+        return solver.weights, (both[0] + both[1]) / 2
 
     def find_rest(self, weights: Float32[np.ndarray, "frames actions"], head: Float32[np.ndarray, "frames 3"]) -> None:
         """Choose the picture at rest, and find out what little the face does there.
@@ -365,7 +372,8 @@ class _SkinPass:
         counted = np.array([not name.startswith("eyeLook") for name in names])
         sought = np.array([name.startswith(RESTING) for name in names])
         turned = np.linalg.norm(head[self.frames] - np.median(head[self.frames], 0), axis=1)
-        aside = dict(zip(self.frames, 3 * turned + 10 * self._parted(), strict=True))
+        apart, less = self._lips()
+        aside = dict(zip(self.frames, 3 * turned + 10 * apart + 30 * less, strict=True))
         at = min(self.frames, key=lambda i: weights[i, counted].sum() + aside[i])
         doing = weights[at].astype(float)
         for _ in range(SKIN_ROUNDS):
@@ -385,12 +393,15 @@ class _SkinPass:
             at, doing = some[calm], np.where(sought, np.clip(found[calm] - low, 0, 1), 0)
         self.skin.rest(self.crops[at], self.places[at], doing, self.spots[at])
 
-    def _parted(self) -> Float[np.ndarray, "seen"]:
-        """How far the lips stand apart beyond what is usual, in distances of the eyes, in each picture with a face."""
+    def _lips(self) -> tuple[Float[np.ndarray, "seen"], Float[np.ndarray, "seen"]]:
+        """How far the lips part in each picture with a face, beyond what is least; and how much further they part
+        shortly before and after: then they are pressed for a p, b or m, not at rest. Distances of the eyes."""
         points = np.stack([self.spots[i][:, :2] for i in self.frames])
-        eyes = np.linalg.norm(points[:, 33] - points[:, 263], axis=1)
-        apart = np.linalg.norm(points[:, 13] - points[:, 14], axis=1) / eyes
-        return np.maximum(apart - np.percentile(apart, 10), 0)
+        eyes, gap = (np.linalg.norm(points[:, a] - points[:, b], axis=1) for a, b in (EYES, GAP))
+        apart = gap / eyes
+        about = np.lib.stride_tricks.sliding_window_view(np.pad(apart, SHORTLY), SHORTLY + 1).max(1)
+        less = np.minimum(about[: len(apart)], about[SHORTLY:]) - apart
+        return np.maximum(apart - np.percentile(apart, 10), 0), less
 
 
 def _resting_weights(names: Sequence[str], found: Float[np.ndarray, "frames actions"]) -> Float[np.ndarray, "actions"]:
@@ -408,7 +419,8 @@ def _resting_weights(names: Sequence[str], found: Float[np.ndarray, "frames acti
             if names[j].startswith("brow") == brow and not names[j].startswith(("eye", own))
         ]  # fmt: skip
         doing = (found - bottom)[:, others].sum(1)
-        low[i] = np.percentile(found[doing <= np.median(doing), i], LOW)
+        share = LOW_PUCKER if own == "mouthPucker" else LOW
+        low[i] = np.percentile(found[doing <= np.median(doing), i], share)
     return low
 
 

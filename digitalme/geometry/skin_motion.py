@@ -1,10 +1,11 @@
 """How the skin moves from a resting picture of a face to another: what landmarks are too coarse to tell.
 
 A full browInnerUp moves a brow by three pixels where landmarks are off by two. But the brow, the lips' red and every
-spot of the skin carry edges, and the body's mesh says where each of them goes for any pose and any actions. So the
-picture at rest is laid onto every other one: intensities, less their surroundings', are compared where the mesh
-predicts them (Lucas and Kanade 1981; Thies et al. 2016 fit faces alike). The skin has a pose of its own, near the
-landmarks' one; it is eliminated, and what is left is a quadratic form in the action weights.
+spot of the skin carry edges, and the body's mesh says where each of them goes for any pose and any actions. So every
+picture is laid back onto the resting one, each spot taken from where the mesh predicts it (Lucas and Kanade 1981; Thies
+et al. 2016 fit faces alike), and intensities, less their surroundings', are compared there. Surroundings are skin, and
+the same skin in both: teeth and the dark between open lips, which rest does not show, spoil nothing. The skin has a
+pose of its own, near the landmarks' one; it is eliminated, and what is left is a quadratic form in the action weights.
 """
 
 from __future__ import annotations
@@ -58,12 +59,18 @@ class Skin:
         self, shape: dict[str, float], names: tuple[str, ...], focal_px: float, center: Float[np.ndarray, "2"]
     ) -> None:
         self.shape, self.names, self.focal, self.center = shape, names, focal_px, np.asarray(center, float)
+        self.mask = np.zeros(FACE_SIZE[::-1], np.float32)
+        """1 where the resting picture shows skin."""
+        self.at = np.nonzero(self.mask)
+        """Rows and columns of the spots: all of the skin there."""
         self.points = np.zeros((0, 3))
         """Where each spot lies at rest: metres, head frame."""
         self.actions = np.zeros((0, 3, len(names)), np.float32)
         """How each action moves it at weight 1."""
-        self.shades: list[Float32[np.ndarray, "spots"]] = []
-        """What each shows at rest, for each round's blur."""
+        self.picked = np.zeros(0, int)
+        """Which spots are compared."""
+        self.shades: list[tuple[np.ndarray, np.ndarray]] = []
+        """The resting picture less its surroundings', (144, 128), and its contrast, for each round's blur."""
 
     def rest(
         self, picture: UInt8[np.ndarray, "144 128"], place: Place, weights: Float[np.ndarray, "actions"],
@@ -95,14 +102,15 @@ class Skin:
         skin = (found >= 0) & (found < len(head)) & (facing[found] > STEEP)
         on_crop = spots[:, :2] @ place.crop[:, :2].T + place.crop[:, 2]
         skin &= _bare(picture, on_crop)
-        flattened = [_flattened(picture, blur) for blur in SHARPNESS]
-        edges = np.hypot(*_slopes(flattened[1])) * skin
-        order = np.argsort(-edges, axis=None, kind="stable")[:MOST]
-        rows, columns = np.unravel_index(np.sort(order[edges.ravel()[order] > 0]), edges.shape)
-        corner_ids, shares = faces[found[rows, columns]], bary[rows, columns].astype(float)
+        self.mask, self.at = skin.astype(np.float32), np.nonzero(skin)
+        corner_ids, shares = faces[found[self.at]], bary[self.at].astype(float)
         self.points = np.einsum("nk,nkc->nc", shares, points[corner_ids])
         self.actions = np.einsum("nk,nkca->nca", shares, actions[corner_ids]).astype(np.float32)
-        self.shades = [flat_picture[rows, columns] for flat_picture in flattened]
+        self.shades = [_flattened(picture.astype(np.float32), self.mask, blur) for blur in SHARPNESS]
+        inner = cv2.erode(skin.astype(np.uint8), np.ones((3, 3), np.uint8))[self.at]  # slopes end at the mask's rim
+        edges = np.hypot(*_slopes(self.shades[1][0]))[self.at] * inner
+        picked = np.sort(np.argsort(-edges, kind="stable")[:MOST])
+        self.picked = picked[edges[picked] > 0]
 
     def seen(self, points: np.ndarray, place: Place) -> tuple[np.ndarray, np.ndarray]:
         """Points in the camera frame, and in the crop."""
@@ -115,8 +123,7 @@ class SkinSight:
     """One picture that the skin is laid onto."""
 
     def __init__(self, skin: Skin, picture: UInt8[np.ndarray, "144 128"], place: Place) -> None:
-        self.skin, self.place = skin, place
-        self.pictures = [_flattened(picture, blur) for blur in SHARPNESS]
+        self.skin, self.place, self.picture = skin, place, picture.astype(np.float32)
         self.apart = np.zeros(6)
         """The pose's turn and shift since the landmarks'."""
         self._back: tuple[np.ndarray, np.ndarray] | None = None
@@ -124,28 +131,33 @@ class SkinSight:
     def told(self, weights: Float[np.ndarray, "actions"], turn: int) -> tuple[np.ndarray, np.ndarray]:
         """(normal matrix, pull) about `weights` of the quadratic form: what round `turn` tells of the weights."""
         skin, place = self.skin, self.place
-        count = len(weights)
-        if not len(skin.points):  # no skin is seen where the face rests
+        count, picked = len(weights), skin.picked
+        if not len(picked):  # no skin is seen where the face rests
             self._back = np.zeros((6, count)), np.zeros(6)
             return np.zeros((count, count)), np.zeros(count)
-        seen, flat = skin.seen(skin.points + skin.actions @ weights, place)
-        picture = self.pictures[turn]
-        across, down = _slopes(picture)
+        seen, flat = skin.seen(skin.points + skin.actions @ weights.astype(np.float32), place)
         at = flat.astype(np.float32)
-        shade, right, below = (
-            cv2.remap(each, at[:, :1], at[:, 1:], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0]
-            for each in (picture, across, down)
-        )
+        laid = np.zeros_like(skin.mask)
+        laid[skin.at] = cv2.remap(
+            self.picture, at[:, :1], at[:, 1:], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )[:, 0]  # fmt: skip
+        resting, usual = skin.shades[turn]
+        shades, contrast = _flattened(laid, skin.mask, SHARPNESS[turn])
+        rows, columns = skin.at[0][picked], skin.at[1][picked]
+        # slopes of the mean of both, along the crop's axes: the step is then right to the second order (Malis 2004)
+        right, below = (slope[rows, columns] for slope in _slopes((shades + resting) / 2))
         width, height = FACE_SIZE
+        at, seen = at[picked], seen[picked]
         inside = (at[:, 0] > 2) & (at[:, 0] < width - 3) & (at[:, 1] > 2) & (at[:, 1] < height - 3)
-        error = (skin.shades[turn] - shade) * inside
+        error = (resting - shades)[rows, columns] * inside
         trust = inside / (1 + (error / NOISE) ** 2) / (NOISE**2 * CROWD)
+        trust *= np.clip(2 * (contrast / usual)[rows, columns], 0, 1)  # what is blurred or hidden tells nothing
         depth = seen[:, 2]
         slope = (np.c_[right, below] @ place.crop[:, :2]) * (skin.focal / depth)[:, None]
         pull3 = np.c_[slope, -(slope * seen[:, :2]).sum(1) / depth]  # by the spot's place in the camera frame
         arm = seen - place.translation
         pose = np.c_[np.cross(arm, pull3), pull3]
-        doing = np.einsum("nc,nca->na", (pull3 @ place.rotation).astype(np.float32), skin.actions)
+        doing = np.einsum("nc,nca->na", (pull3 @ place.rotation).astype(np.float32), skin.actions[picked])
         jacobian = np.c_[doing, pose]
         weighed = jacobian * trust[:, None]
         normal, pull = weighed.T @ jacobian, weighed.T @ error
@@ -190,12 +202,15 @@ def _bare(picture: UInt8[np.ndarray, "h w"], spots: Float[np.ndarray, "470 2"]) 
     return (face > 0) & (cv2.dilate(odd.astype(np.uint8), np.ones((7, 7), np.uint8)) == 0)
 
 
-def _flattened(picture: UInt8[np.ndarray, "h w"], blur: float) -> Float32[np.ndarray, "h w"]:
-    """Intensities less their surroundings', by the contrast there."""
-    gray = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), blur)
-    left = gray - cv2.GaussianBlur(gray, (0, 0), AROUND)
-    spread = np.sqrt(cv2.GaussianBlur(left * left, (0, 0), AROUND))
-    return left / (spread + CONTRAST)
+def _flattened(
+    picture: Float32[np.ndarray, "h w"], mask: Float32[np.ndarray, "h w"], blur: float
+) -> tuple[Float32[np.ndarray, "h w"], Float32[np.ndarray, "h w"]]:
+    """(intensities less their surroundings', by the contrast there; that contrast), as if nothing were but the mask."""
+    near, around = (np.maximum(cv2.GaussianBlur(mask, (0, 0), sigma), 1e-3) for sigma in (blur, AROUND))
+    gray = cv2.GaussianBlur(picture * mask, (0, 0), blur) / near
+    left = gray - cv2.GaussianBlur(gray * mask, (0, 0), AROUND) / around
+    contrast = np.sqrt(cv2.GaussianBlur(left * left * mask, (0, 0), AROUND) / around)
+    return left / (contrast + CONTRAST) * mask, np.maximum(contrast, 1e-3)
 
 
 def _slopes(picture: Float32[np.ndarray, "h w"]) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ from digitalme.body.actions import settled_actions
 from digitalme.body.landmarks import COUNT, landmark_points
 from digitalme.body.model import load_body
 from digitalme.body.mouth import settle_mouth
-from digitalme.geometry.face_motion import _resting_weights, action_prior
+from digitalme.geometry.face_motion import _resting_weights, _SkinPass, action_prior
 from digitalme.geometry.fit import iris_vertices
 from digitalme.geometry.skin_motion import SHARPNESS, Place, Skin, SkinSight, _bare
 from digitalme.imaging.face_tracking import FACE_SIZE, crop_from_picture
@@ -31,8 +31,8 @@ class Puppet:
         self.faces = np.concatenate([self.body.parts[part].faces for part in ("head", "eye_left", "eye_right")])
         self.shades = 60 + 140 * np.random.default_rng(5).random(len(self.rest))
 
-    def seen(self, weights: dict[str, float], head: tuple[float, float, float], light: float = 1.0):
-        """(gray crop, landmarks, place) of the face doing this."""
+    def seen(self, weights: dict[str, float], head: tuple[float, float, float], light: float = 1.0, behind: int = 30):
+        """(gray crop, landmarks, place) of the face doing this; `behind`: the shade of all that is no skin."""
         points = self.rest + sum(weight * self.moves[name] for name, weight in weights.items())
         points = points - self.body.head_center
         rotation = CAMERA_FROM_WORLD_FRONT @ rotation_from_euler(*head)
@@ -46,7 +46,7 @@ class Puppet:
         spots = flat(np.concatenate([landmark_points(points), eyes]))
         marks = np.concatenate([spots[:COUNT], np.repeat(spots[COUNT:], 5, 0)]).astype(np.float32)
         found, bary, _ = rasterise_ids(flat(points) + [0.5, 0.5, 0], self.faces, SIZE, SIZE)
-        picture = np.where(found >= 0, (self.shades[self.faces[found]] * bary).sum(2) * light, 30)
+        picture = np.where(found >= 0, (self.shades[self.faces[found]] * bary).sum(2) * light, behind)
         way = crop_from_picture(marks)
         crop = cv2.warpAffine(picture.astype(np.uint8), way, FACE_SIZE, flags=cv2.INTER_LINEAR)
         return crop, spots, Place(rotation, translation, way)
@@ -83,6 +83,16 @@ def test_faint_actions_and_the_turn_are_found(puppet):
     assert np.degrees(np.arccos((np.trace(at.rotation.T @ place.rotation) - 1) / 2)) < 0.5
 
 
+@pytest.mark.parametrize("inside", [0, 255])
+def test_what_an_open_mouth_shows_does_not_matter(puppet, inside):
+    doing = {"jawOpen": 0.2, "mouthPucker": 0.5, "mouthFunnel": 0.2}
+    crop, _, place = puppet.seen(doing, (0.0, 0.0, 0.0), behind=inside)
+    found, _ = followed(puppet, crop, place)
+    print(inside, {k: round(v, 3) for k, v in found.items() if abs(v) > 0.04})
+    for name, weight in doing.items():
+        assert abs(found[name] - weight) < 0.08, (name, found[name])
+
+
 def test_the_same_picture_shows_nothing(puppet):
     crop, _, place = puppet.seen({}, (0.0, 0.0, 0.0))
     found, at = followed(puppet, crop, place)
@@ -114,7 +124,24 @@ def test_rest_is_where_neighbours_rest():
     found[:40, 0] = 0.2 + 0.5 * np.linspace(0, 1, 40) ** 2
     found[40:, 0] = 0.2
     found[80:, 1:3], found[80:, 0] = 0.8, -0.6
+    found[5:11, 0] = 0.0  # pressed lips
     found[:, 3] = -0.1 + 0.5 * (np.arange(100) % 10 > 5)
     found[:, 4] = 0.05
     low = _resting_weights(names, found)
     assert low == pytest.approx([0.2, 0.0, 0.0, -0.1, 0.05], abs=0.02)
+
+
+def test_lips_shut_for_a_consonant_are_not_at_rest():
+    """Shut from 0 to 9 and from 60 to 89, and for a p from 30 to 33."""
+    spots = np.zeros((90, 470, 2))
+    spots[:, 33], spots[:, 263] = (-50, 0), (50, 0)
+    gap = np.full(90, 8.0)
+    gap[:10] = gap[60:] = gap[30:34] = 0.0
+    spots[:, 13], spots[:, 14] = (0, 60), np.c_[np.zeros(90), 60 + gap]
+    face = _SkinPass.__new__(_SkinPass)
+    face.frames, face.spots = list(range(90)), dict(enumerate(spots))
+    apart, less = face._lips()
+    np.testing.assert_allclose(apart, gap / 100, atol=1e-12)
+    np.testing.assert_allclose(less[30:34], 0.08)
+    np.testing.assert_allclose(np.r_[less[:10], less[60:]], 0, atol=1e-12)
+    assert not less[gap > 0].any()
