@@ -296,6 +296,22 @@ def test_the_nearer_surface_wins_in_any_order():
         assert canvas[2, 2, 0] == 255
 
 
+def test_what_shows_through_hides_nothing_behind_it():
+    """A faint triangle, drawn first: what is drawn later behind it covers the wall that is seen through it."""
+    corners = np.array([[0, 0, 1.0], [40, 0, 1.0], [0, 40, 1.0]], np.float32)
+    faces, uvs, ones = np.array([[0, 1, 2]], np.int32), np.ones((3, 2), np.float32), np.ones(3, np.float32)
+    faint, solid = np.full((2, 2, 4), (255, 0, 0, 100), np.uint8), np.full((2, 2, 4), (0, 0, 255, 255), np.uint8)
+    seen = {}
+    for limit in (0.02, 0.95):
+        color, depth = np.full((8, 8, 3), (0, 255, 0), np.float32), np.full((8, 8), np.inf, np.float32)
+        draw_triangles(corners, faces, uvs, ones, faint, 1.0, 0.0, color, depth, 0.0, 0.0, 1, limit)
+        behind = corners + np.float32([0, 0, 0.5])
+        draw_triangles(behind, faces, uvs, ones, solid, 1.0, 0.0, color, depth, 0.0, 0.0, 1)
+        seen[limit] = color[3, 3]
+    np.testing.assert_allclose(seen[0.95], (0, 0, 255))
+    assert seen[0.02][1] > 100
+
+
 def test_fill_keeps_what_is_known_and_continues_it():
     picture = np.zeros((64, 64, 3), np.float32) + [10.0, 120.0, 240.0]
     known = np.ones((64, 64), np.float32)

@@ -3,8 +3,9 @@
     python tools/bench/photo_look.py [photo...] [--synthetic 201 207] [--sheets FOLDER]
 
 moves: the greatest difference (levels of 255) between any two of ten poses, at pixels farther than 0.15 face heights
-from the person. holes: pixels of the wall seen inside the face's convex hull, in the worst of six poses (the wall
-painted green). lips: the same for wall or neck between the lips. rest: PSNR of the pose at rest against the photo.
+from the person. holes: pixels of the wall (painted green; a quarter of it counts) seen inside the face's convex hull,
+in the worst of fourteen poses. lips: the same for wall or neck between the lips. rest: PSNR of the pose at rest against
+the photo.
 Synthetic people are photographed from 20 degrees aside.
 """
 
@@ -37,6 +38,8 @@ SIZE = 512
 ASIDE = 20
 """Degrees that synthetic people are photographed from."""
 POSES = [({"jawOpen": jaw}, np.radians([0, yaw, 0])) for yaw, jaw in product((-15, 0, 15), (0.0, 1.0))]
+NEAR = [({}, np.radians([0, yaw, 0])) for yaw in (-5, -3, -2, -1, 1, 2, 3, 5)]
+"""In which what the far side wears comes in."""
 BETWEEN = [({"jawOpen": jaw}, np.radians([0, yaw, 0])) for yaw, jaw in product((-7.5, 7.5), (0.0, 1.0))]
 
 
@@ -69,9 +72,9 @@ def holes(puppet: PhotoPuppet) -> tuple[int, int]:
     region[y0:y1, x0:x1] = True
     skin = next(posable for posable in puppet.layers if posable.layer.name == "face")
     in_face, in_mouth = [], []
-    for weights, head in POSES:
+    for weights, head in POSES + NEAR:
         rows, columns = np.nonzero(face.frame(weights, head, 1.0)[..., 2] > 128)
-        seen = (through.frame(weights, head, 1.0)[..., 1] > 100) & region
+        seen = (through.frame(weights, head, 1.0)[..., 1] > 64) & region
         in_face.append(int((seen & shrunk(hull_of(np.stack([columns, rows], 1)), 3)).sum()))
         lips = puppet._posed(skin, puppet.solved(weights, 1.0), rotation_from_euler(*head))[puppet._lips, :2]
         seen = (throat.frame(weights, head, 1.0)[..., 1] > 100) & region

@@ -271,7 +271,8 @@ def _is_ear(view: View) -> np.ndarray:
 
 
 def skin_under(view: View, skin: Picture) -> Layer:
-    """Skin of the jaw's and the neck's side: what comes to light below the ear when the head turns."""
+    """Skin of the jaw's and the neck's side, which comes to light below the ear when the head turns, and of the face's
+    rim: there the face and what is around it part by a crack."""
     faces = np.concatenate([view.body.parts["head"].faces, view.body.parts["body"].faces])
     center = view.vertices[faces].mean(1)
     up, back = center[:, 1] - view.chin[1], view.body.head_center[2] - center[:, 2]
@@ -279,7 +280,10 @@ def skin_under(view: View, skin: Picture) -> Layer:
     keep &= (up > 0.012) | (view.facing[faces].max(1) < 0.35)  # the throat is the neck layer's
     table = lm.landmark_table()
     far = cKDTree(view.vertices[np.concatenate([table.lip_upper, table.lip_lower])]).query(center)[0]
-    faces = faces[keep & (far > 0.025) & (up > -0.035) & (up < 0.11) & (back < 0.10)]
+    fh, last = view.face_height, len(view.image) - 1
+    rim = grown(view.oval, 0.02 * fh) & ~shrunk(view.oval, 0.13 * fh) & ~grown(view.eyes, 0.06 * fh)
+    across, down = np.clip(view.pixels[faces].mean(1)[:, :2].astype(int), 0, last).T
+    faces = faces[keep & (far > 0.025) & (up > -0.035) & ((up < 0.11) | rim[down, across]) & (back < 0.10)]
     stray = (view.unlike_skin > 5) & (view.height < -0.3) & ~view.oval
     inside = np.clip(2 * blurred(view.is_person, 1.5) - 0.5, 0, 1)
     inside = inside * (1 - smoothstep(0, 0.5, blurred(grown(stray, 0.01 * view.face_height), 0.012 * view.face_height)))

@@ -219,6 +219,7 @@ class PhotoPuppet:
             draw_triangles(
                 corners, posable.faces, layer.uvs, posable.shade, layer.texture, opacity, layer.nearer,
                 color, depth, float(x0), float(y0), SUPERSAMPLE,
+                0.02 if layer.shown_by is None else 0.95,  # while it comes in, the wall would show through it
             )  # fmt: skip
         picture = self._still.copy()
         averaged(color, SUPERSAMPLE, picture[y0:y1, x0:x1])

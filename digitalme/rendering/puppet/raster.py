@@ -53,13 +53,13 @@ def posed_pixels(rest, basis, weights, turn, rotation, pivot, shift, camera, foc
 
 @jit
 @no_type_check
-def draw_triangles(corners, faces, uvs, shade, texture, opacity, nearer, color, depth, x0, y0, scale):
+def draw_triangles(corners, faces, uvs, shade, texture, opacity, nearer, color, depth, x0, y0, scale, solid=0.02):
     """Blend textured triangles over `color` (h, w, 3) float32 where they are nearer than `depth` (h, w).
 
     corners (v, 3): pixels and depth of posed vertices. Sample (0, 0) of the canvas has its centre at pixel
     (x0, y0) + 0.5 / scale; `scale` samples make a pixel. faces (f, 3) into corners; uvs (v, 2) in texels; shade (v,)
     multiplies the colour; texture (th, tw, 4) uint8; opacity multiplies alpha; `nearer` (metres) is taken off the
-    depth before the test.
+    depth before the test. Where alpha is above `solid`, what is drawn later and lies behind is hidden.
     """
     height, width = depth.shape
     th, tw = texture.shape[0], texture.shape[1]
@@ -120,7 +120,8 @@ def draw_triangles(corners, faces, uvs, shade, texture, opacity, nearer, color, 
                             + w11 * texture[jv, ju, 3]
                         ) * (opacity / 255.0)
                         if alpha > 0.02:
-                            depth[row, column] = z
+                            if alpha > solid:
+                                depth[row, column] = z
                             light = la * si + lb * sj + lc * sk
                             for c in range(3):
                                 texel = (
