@@ -429,8 +429,7 @@ def paint_shell(
     width: int = 768,
 ) -> UInt8[np.ndarray, "h w 4"]:
     """The shell's texture over (azimuth, v), strands running from the crown down. `own`: the portrait's
-    `_photo_of_hair`. `others` see what the first does
-    not; what none of them sees is made up."""
+    `_photo_of_hair`. `others` see what the first does not; what none of them sees is made up."""
     view, scalp = _View.of(camera), shell.scalp
     height = _SKULL_ROWS + round(shell.drop / _TEXEL)
     azimuth, v = np.meshgrid((np.arange(width) + 0.5) / width * 2 * np.pi, (np.arange(height) + 0.5) / height)

@@ -7,7 +7,7 @@ or none of their features. No network is asked what it is, so a thing that nobod
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import cv2
 import numpy as np
@@ -162,12 +162,12 @@ class _Laid:
             there = laid_out(mask, landmarks)[0][..., 0] > 90
         return cls(seen, cv2.GaussianBlur(ratio, (0, 0), 1.5), light, evened, there)
 
-    @property
+    @cached_property
     def look(self) -> Float32[np.ndarray, "s s 3"]:
         """Colour, and brightness for a quarter: shade falls on a forehead."""
         return np.concatenate([self.tint, 0.25 * self.light[..., None]], 2)
 
-    @property
+    @cached_property
     def fringe(self) -> Bool[np.ndarray, "s s"]:
         """Where hair may hang in another picture of the person."""
         forehead = np.arange(SIDE)[:, None] < FOREHEAD * SIDE

@@ -37,11 +37,12 @@ def psnr(a, b):
     return 10 * np.log10(255**2 / np.mean((a.astype(float) - b) ** 2))
 
 
-def painted(puppet, colors):
-    """The puppet with some layers in one colour each and everything else in black: who is seen where."""
+def painted(puppet, colors, wall=(0, 0, 0)):
+    """The puppet with some layers in one colour each, the wall in another and everything else in black: who is seen
+    where."""
     twin = object.__new__(PhotoPuppet)
     twin.__dict__.update(puppet.__dict__)
-    twin.layers, twin._behind, twin._still = [], 0 * puppet._behind, 0 * puppet._still
+    twin.layers, twin._behind, twin._still = [], 0 * puppet._behind + np.float32(wall), 0 * puppet._still
     for posable in puppet.layers:
         texture = posable.layer.texture.copy()
         texture[..., :3] = colors.get(posable.layer.name, (0, 0, 0))
@@ -117,8 +118,7 @@ def test_a_blink_hides_the_eyes(puppet):
 
 def test_no_holes_when_the_head_turns_and_the_jaw_drops(puppet):
     """With everything behind the person painted green, no green shows within the hull of the face."""
-    marked, face = painted(puppet, {}), painted(puppet, {"face": (0, 0, 255)})
-    marked._behind = marked._behind + np.float32([0, 255, 0])
+    marked, face = painted(puppet, {}, wall=(0, 255, 0)), painted(puppet, {"face": (0, 0, 255)})
     for yaw, jaw in product((-15, 0, 15), (0.0, 1.0)):
         pose = {"jawOpen": jaw}, np.deg2rad([0, yaw, 0])
         hull = cv2.convexHull(cv2.findNonZero((face.frame(*pose, speaking=1.0)[..., 2] > 128).astype(np.uint8)))
@@ -196,8 +196,7 @@ def test_the_mouth_s_inside_is_seen_between_the_lips_only(turned):
     """Turned back, the mouth's cavity must not look out under a jaw whose lower side the photo does not show."""
     puppet, _ = turned
     inside = painted(puppet, dict.fromkeys(("cavity", "tongue", "teeth_upper", "teeth_lower"), (0, 255, 0)))
-    through = painted(puppet, {"neck": (0, 255, 0)})  # what is behind the head, and the neck
-    through._behind = through._behind + np.float32([0, 255, 0])
+    through = painted(puppet, {"neck": (0, 255, 0)}, wall=(0, 255, 0))  # what is behind the head, and the neck
     for yaw, jaw in product((-15, 0, 15), (0.0, 1.0)):
         pose = {"jawOpen": jaw}, np.deg2rad([0, yaw, 0])
         green = inside.frame(*pose, speaking=1.0)[..., 1] > 60

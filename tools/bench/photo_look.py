@@ -12,7 +12,6 @@ Synthetic people are photographed from 20 degrees aside.
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -33,6 +32,7 @@ from digitalme.rendering.puppet.pictures import grown, shrunk
 from digitalme.spaces import rotation_from_euler
 from digitalme.stages.encode_photo import EncodePhotoConfig, encode_photo
 from digitalme.stages.reconstruct import ReconstructConfig, reconstruct
+from tests.rendering.test_puppet import painted
 
 SIZE = 512
 ASIDE = 20
@@ -41,19 +41,6 @@ POSES = [({"jawOpen": jaw}, np.radians([0, yaw, 0])) for yaw, jaw in product((-1
 NEAR = [({}, np.radians([0, yaw, 0])) for yaw in (-5, -3, -2, -1, 1, 2, 3, 5)]
 """In which what the far side wears comes in."""
 BETWEEN = [({"jawOpen": jaw}, np.radians([0, yaw, 0])) for yaw, jaw in product((-7.5, 7.5), (0.0, 1.0))]
-
-
-def painted(puppet: PhotoPuppet, colors: dict[str, tuple[int, int, int]], wall: tuple[int, int, int]) -> PhotoPuppet:
-    """The puppet with some layers in one colour, the wall in another and everything else in black."""
-    twin = object.__new__(PhotoPuppet)
-    twin.__dict__.update(puppet.__dict__)
-    twin.layers, twin._behind, twin._still = [], 0 * puppet._behind + np.float32(wall), 0 * puppet._still
-    for posable in puppet.layers:
-        texture = posable.layer.texture.copy()
-        texture[..., :3] = colors.get(posable.layer.name, (0, 0, 0))
-        layer = replace(posable.layer, texture=texture)
-        twin.layers.append(replace(posable, layer=layer, shade=np.ones_like(posable.shade)))
-    return twin
 
 
 def hull_of(points: np.ndarray) -> np.ndarray:
