@@ -13,7 +13,7 @@ from digitalme.body.actions import settled_actions
 from digitalme.body.beard import BEARD_STYLES, beard_meshes, beard_style
 from digitalme.body.changes import changed, changes_of
 from digitalme.body.character import base_avatar
-from digitalme.body.eyes import WHITE, awake_lids, iris_share, lash_color, with_eyes
+from digitalme.body.eyes import WHITE, awake_lids, lash_color, with_eyes
 from digitalme.body.garment import OUTFITS, dress
 from digitalme.body.glasses import glasses_mesh, glasses_of_kind
 from digitalme.body.hair_cards import HAIR_STYLES, card_meshes, card_textures
@@ -31,13 +31,16 @@ from digitalme.body.reshape import reshape
 from digitalme.body.scalp import build_scalp
 from digitalme.errors import InputError
 from digitalme.imaging.exposure import well_lit_together
-from digitalme.imaging.shades import enamel, eye_from_photo, eye_white
+from digitalme.imaging.shades import enamel, eye_white
+from digitalme.rendering.bake_eyes import with_own_eyes
 from digitalme.rendering.bake_teeth import with_own_teeth
 from digitalme.rendering.frames import eye_centers, find_frames
 from digitalme.rendering.skin_shade import with_unseen_shade
 
 Rgb = tuple[float, float, float]
 _DRAWN_BEARD = {"none": 0.0, "stubble": 0.0, "moustache": 0.6, "goatee": 0.7, "short": 0.8, "full": 1.0}
+OVER_PHOTO = 0.4
+"""How plainly lashes and lids are drawn over skin that comes from a photo, which shows its own."""
 LOOKS = ("studio", "photo", "moe")
 
 
@@ -103,7 +106,7 @@ def groom(
         manner = drawn_as(said.get("gender", ""), said.get("age", ""))
         avatar = _drawn(portrait, likeness, config, traits, cloth, beard, manner)
     else:
-        avatar = _lifelike(portrait, likeness, config, traits, cloth, beard, shots, changes)
+        avatar = _lifelike(portrait, likeness, config, traits, cloth, beard, shots, changes, seen=draft is None)
     about = avatar.about | {
         "hair": _floats(portrait.hair_color), "iris": _floats(portrait.iris_color), "outfit": config.outfit,
     }  # fmt: skip
@@ -129,7 +132,7 @@ def _styled(traits: HairTraits, draft: Draft) -> HairTraits:
 
 def _lifelike(
     portrait: Portrait, likeness: Likeness, config: GroomConfig, traits: HairTraits, cloth: dict[str, Rgb],
-    beard: tuple[str, Rgb], shots: tuple[tuple[Portrait, Camera], ...], changes: Mapping[str, str],
+    beard: tuple[str, Rgb], shots: tuple[tuple[Portrait, Camera], ...], changes: Mapping[str, str], seen: bool,
 ) -> Avatar:  # fmt: skip
     model = load_body()
     avatar = base_avatar(
@@ -153,9 +156,9 @@ def _lifelike(
         hair, textures = hair + worn, textures | shades
     avatar = reshape(avatar, vertices, settled_actions(vertices, model))
     lash = lash_color(portrait.brow_color)
-    avatar = with_eyes(avatar, portrait.iris_color, eye_white(portrait) or WHITE, lash)
+    avatar = with_eyes(avatar, portrait.iris_color, eye_white(portrait) or WHITE, lash, OVER_PHOTO if seen else 1.0)
     if "eye_color" not in changes:
-        avatar = _own_eyes(avatar, portrait)
+        avatar = with_own_eyes(avatar, portrait, likeness)
     avatar = with_own_teeth(with_mouth(avatar, enamel(portrait) or ENAMEL), portrait, likeness)
     # stubble that the photo shows is in the skin's picture already
     painted_on = beard[0] == "stubble" and config.beard == "auto" and "beard" not in changes
@@ -182,21 +185,6 @@ def _own_glasses(
     )  # fmt: skip
     shades = np.repeat(np.round(255 * frames.shades).astype(np.uint8)[:, None], 4, 1)
     return [replace(mesh, material=replace(mesh.material, texture="glasses"))], {"glasses": shades}
-
-
-def _own_eyes(avatar: Avatar, portrait: Portrait) -> Avatar:
-    """The photo's eyes on the eyeballs; painted ones behind glasses, whose reflections would move with the gaze."""
-    if portrait.traits.get("glasses", 0.0) > 0.5:
-        return avatar
-    textures, meshes = dict(avatar.textures), []
-    painted = textures.pop("eye")
-    for mesh in avatar.meshes:
-        if mesh.name in ("eye_left", "eye_right"):
-            share = iris_share(mesh.positions)
-            textures[mesh.name] = eye_from_photo(portrait, mesh.name.removeprefix("eye_"), painted, share)
-            mesh = replace(mesh, material=replace(mesh.material, texture=mesh.name))
-        meshes.append(mesh)
-    return replace(avatar, meshes=tuple(meshes), textures=textures)
 
 
 def _drawn(

@@ -25,8 +25,10 @@ IRIS_RADIUS = 0.0058
 WHITE = (0.93, 0.92, 0.91)
 LASH = (0.11, 0.07, 0.055)
 AWAKE = 0.0042
-"""Metres that the upper lid's edge stands over the pupil in a neutral face, at least: it covers a quarter of the upper
-half of the iris. The template's lid hangs at 3.3 mm, which looks stern."""
+"""Metres that the upper lid's edge stands over the pupil in a neutral face: it covers a quarter of the upper half of
+the iris. The template's lid hangs at 3.3 mm, which looks stern."""
+OPENED = 0.2
+"""Of a full eyeWide, how far eyes are opened for that at most: hooded lids stay the person's own."""
 
 
 def awake_lids(vertices: Float[np.ndarray, "vertices 3"], model: BodyModel) -> Float[np.ndarray, "vertices 3"]:
@@ -42,7 +44,7 @@ def awake_lids(vertices: Float[np.ndarray, "vertices 3"], model: BodyModel) -> F
             continue
         wide = model.displacement(f"eyeWide{side.capitalize()}")
         lift = wide[edge, 1].max()
-        share = np.clip((AWAKE - (vertices[edge, 1].max() - center[1])) / max(lift, 1e-4), 0, 0.45)
+        share = np.clip((AWAKE - (vertices[edge, 1].max() - center[1])) / max(lift, 1e-4), 0, OPENED)
         skin = np.setdiff1d(np.arange(len(vertices)), model.parts[f"eye_{side}"].vertex_ids)
         opened[skin] += share * wide[skin]
     return opened
@@ -153,7 +155,7 @@ def shaped_lashes(mesh: AvatarMesh) -> AvatarMesh:
 
 
 def paint_lids(
-    albedo: UInt8[np.ndarray, "t t 3"], head: AvatarMesh, eyes: tuple[AvatarMesh, AvatarMesh]
+    albedo: UInt8[np.ndarray, "t t 3"], head: AvatarMesh, eyes: tuple[AvatarMesh, AvatarMesh], strength: float = 1.0
 ) -> UInt8[np.ndarray, "t t 3"]:
     """The head's texture with a lash line along the lids' edges and a soft crease over the upper lid.
 
@@ -185,9 +187,12 @@ def paint_lids(
             continue
         away, which = cKDTree(edge).query(places[:, :3])
         above = smoothstep(-0.0015, 0.0015, edge[which, 1] - middle[1])
-        line = smoothstep(0.0016, 0.0003, away) * (0.15 + 0.62 * above)
+        line = strength * smoothstep(0.0016, 0.0003, away) * (0.15 + 0.62 * above)
         crease = (
-            0.14 * np.exp(-(((places[:, 3] - 0.20) / 0.13) ** 2)) * smoothstep(0.0, 0.004, places[:, 1] - middle[1])
+            strength
+            * 0.14
+            * np.exp(-(((places[:, 3] - 0.20) / 0.13) ** 2))
+            * smoothstep(0.0, 0.004, places[:, 1] - middle[1])
         )
         rows, columns = (where + low[::-1]).T
         skin = painted[rows, columns].astype(np.float64) / 255
@@ -214,18 +219,24 @@ def with_eyes(
     iris: tuple[float, float, float],
     white: tuple[float, float, float] = WHITE,
     lash: tuple[float, float, float] = LASH,
+    strength: float = 1.0,
 ) -> Avatar:
-    """The avatar with painted irises of colour `iris`, whites and lashes of these colours (sRGB 0..1), and lids."""
+    """The avatar with painted irises of colour `iris`, whites and lashes of these colours (sRGB 0..1), and lids.
+
+    `strength` 0..1: how plainly lashes and lids are drawn; skin that comes from a photo shows its own already.
+    """
     radius = iris_share(avatar.mesh("eye_left").positions)
     white = tuple(0.65 * w + 0.35 * clear for w, clear in zip(white, WHITE, strict=True))  # a photo's lids shade it
     lashes = avatar.mesh("lashes")
     material = replace(lashes.material, base_color=(1.0,) * 4, texture="lashes", alpha_mode="BLEND", alpha_cutoff=0.03)
     groomed = replace(shaped_lashes(lashes), material=material)
     meshes = tuple(groomed if mesh is lashes else mesh for mesh in avatar.meshes)
-    textures = avatar.textures | {"eye": paint_eye(iris, radius, white=white), "lashes": paint_lashes(color=lash)}
+    drawn = paint_lashes(color=lash)
+    drawn[..., 3] = np.round(strength * drawn[..., 3])
+    textures = avatar.textures | {"eye": paint_eye(iris, radius, white=white), "lashes": drawn}
     if "head" in textures:
         eyes = avatar.mesh("eye_left"), avatar.mesh("eye_right")
-        textures["head"] = paint_lids(textures["head"], avatar.mesh("head"), eyes)
+        textures["head"] = paint_lids(textures["head"], avatar.mesh("head"), eyes, strength)
     return replace(avatar, meshes=meshes, textures=textures)
 
 

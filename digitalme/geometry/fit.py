@@ -38,6 +38,8 @@ EYE_SPAN = 0.090
 NOISE = 0.0015
 """Landmark noise that residuals are measured in, metres on the face."""
 IRIS_WEIGHT = 0.5
+SHUT = 0.0035
+"""Metres between the lids below which an eye hides where it looks."""
 RIGID = {"eye_left": marks.EYE_LEFT, "eye_right": marks.EYE_RIGHT, "teeth_upper": (13, 82, 312),
          "teeth_lower": (14, 87, 317), "tongue": (14, 87, 317)}  # fmt: skip
 """Parts that move as a piece, and the landmarks that they go along with."""
@@ -380,7 +382,36 @@ def _finished(view: _View, identity: np.ndarray) -> FittedHead:
     expression = {name: float(v) for name, v in zip(names[n:], view.expression, strict=True) if v > 1e-3}
     move = view.translation - view.rotation @ body.head_center.astype(float)
     camera = Camera(view.focal, view.width, view.height, np.c_[view.rotation, move])
-    return laid_onto_seen(view.seen[: marks.COUNT], shape, expression, camera, None)
+    laid = laid_onto_seen(view.seen[: marks.COUNT], shape, expression, camera, None)
+    looking = {name: weight for name, weight in (expression | gaze_of(laid, view.seen)).items() if weight > 1e-3}
+    return laid_onto_seen(view.seen[: marks.COUNT], shape, looking, camera, None)
+
+
+def gaze_of(head: FittedHead, seen: Float[np.ndarray, "470 2"]) -> dict[str, float]:
+    """The eyeLook actions with which both irises stand where they are seen: landmarks of the skin, then the middles of
+    the right and left iris. The eyeballs went along with the lids when the head was laid onto the landmarks.
+
+    Of an eye that is nearly shut nothing is said.
+    """
+    body, vertices, told = load_body(), head.vertices(), {}
+    for side, iris, (above, below) in (("right", seen[-2], (159, 145)), ("left", seen[-1], (386, 374))):
+        front = iris_vertices(side)
+        x, y, depth = head.camera.project(vertices[front].mean(0, keepdims=True))[0]
+        metres = depth / head.camera.focal_px
+        if np.linalg.norm(seen[above] - seen[below]) * metres < SHUT:
+            continue
+        rotation = head.camera.camera_from_world[:, :3]
+        away = np.array([iris[0] - x, iris[1] - y]) * metres
+        name = side.capitalize()
+        ways = [(f"eyeLookOut{name}", f"eyeLookIn{name}"), (f"eyeLookUp{name}", f"eyeLookDown{name}")]
+        slope = np.stack(
+            [(body.displacement(one)[front] - body.displacement(other)[front]).mean(0) / 2 for one, other in ways], 1
+        )
+        turn = np.linalg.solve((rotation @ slope)[:2], away)
+        for (one, other), more in zip(ways, turn, strict=True):
+            weight = head.expression.get(one, 0.0) - head.expression.get(other, 0.0) + float(more)
+            told[one], told[other] = float(np.clip(weight, 0, 1)), float(np.clip(-weight, 0, 1))
+    return told
 
 
 def laid_onto(

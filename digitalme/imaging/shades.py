@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import Bool
 
 from digitalme.artifacts import Portrait
 from digitalme.body.landmarks import EYE_LEFT, EYE_RIGHT, IRIS_LEFT, IRIS_RIGHT, LIP_INNER_LOWER, LIP_INNER_UPPER
@@ -47,46 +47,6 @@ def eye_white(portrait: Portrait) -> Rgb | None:
     # behind dark glasses, or where lashes cover them, whites are no darker than this
     floor = 0.6 * np.mean(portrait.skin_color)
     return tuple(float(v) for v in white * max(1.0, floor / white.mean()))
-
-
-def eye_from_photo(
-    portrait: Portrait, side: str, painted: UInt8[np.ndarray, "s s 3"], iris_share: float
-) -> UInt8[np.ndarray, "s s 3"]:
-    """A painted eye disc with the photo's own eye where the lids leave it free.
-
-    The disc's middle is the gaze axis and its rim 90 degrees off it; `iris_share` is the iris's radius on it. What the
-    lids hide keeps the painted pattern, brought to the colours that the photo shows of iris and white.
-    """
-    ring, iris = (EYE_RIGHT, IRIS_RIGHT) if side == "right" else (EYE_LEFT, IRIS_LEFT)
-    spots = portrait.landmarks[list(iris), :2].astype(np.float64)
-    iris_px = np.linalg.norm(spots[[1, 3]] - spots[0], axis=1).mean()
-    if iris_px < 4:
-        return painted
-    across = portrait.landmarks[263, :2] - portrait.landmarks[33, :2]
-    across = across / np.linalg.norm(across)
-    size = len(painted)
-    x, y = np.meshgrid(*[(np.arange(size) + 0.5) / size * 2 - 1] * 2)
-    out = np.hypot(x, y)
-    # pixels per disc unit: the photo sees the sine of the angle from the gaze axis
-    reach = iris_px * np.sin(np.minimum(out, 1) * np.pi / 2) / np.sin(iris_share * np.pi / 2) / np.maximum(out, 1e-6)
-    right, down = x * reach, y * reach
-    place = spots[0] + right[..., None] * across + down[..., None] * np.array([-across[1], across[0]])
-    place = (place - 0.5).astype(np.float32)
-    free = _inside(portrait, ring, max(1, round(0.12 * iris_px))).astype(np.float32)
-    free = cv2.GaussianBlur(free, (0, 0), max(0.6, 0.08 * iris_px))
-    weight = cv2.remap(free, place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderValue=0)
-    weight = np.clip(2 * weight - 0.6, 0, 1) * (out < 0.95)
-    photo = cv2.remap(portrait.image, place[..., 0], place[..., 1], cv2.INTER_CUBIC).astype(np.float32)
-    drawn = painted.astype(np.float32)
-    inner = np.clip((1.03 * iris_share - out) / (0.06 * iris_share), 0, 1)
-    filled = drawn.copy()
-    for part in (inner, 1 - inner):
-        seen = weight * part
-        if seen.sum() > 0.002 * size**2:
-            gain = (photo * seen[..., None]).sum((0, 1)) / (drawn * seen[..., None]).sum((0, 1))
-            filled += drawn * (np.clip(gain, 0.6, 1.4) - 1) * part[..., None]
-    mixed = filled + (photo - filled) * weight[..., None]
-    return np.round(np.clip(mixed, 0, 255)).astype(np.uint8)
 
 
 def enamel(portrait: Portrait) -> Rgb | None:

@@ -6,15 +6,17 @@ import cv2
 import numpy as np
 import pytest
 
-from digitalme.body.eyes import iris_share, paint_eye
+from digitalme.body.eyes import IRIS_RADIUS, iris_share, paint_eye
 from digitalme.body.glasses import ARM, glasses_mesh, rim_lines
-from digitalme.body.landmarks import EYE_LEFT, IRIS_LEFT, LIPS_INNER, landmark_points
+from digitalme.body.landmarks import EYE_LEFT, IRIS_LEFT, IRIS_RIGHT, LIPS_INNER, landmark_points
 from digitalme.body.model import load_body
 from digitalme.body.mouth import with_mouth
 from digitalme.body.scalp import ear_vertices
-from digitalme.imaging.shades import eye_from_photo
+from digitalme.geometry.fit import fit_landmarks, iris_vertices
+from digitalme.rendering.bake_eyes import eye_from_photo
 from digitalme.rendering.bake_teeth import HIDDEN, seen_teeth, with_own_teeth
 from digitalme.rendering.frames import eye_centers, find_frames, frames_mask
+from digitalme.rendering.pose import pose_avatar
 from tests.body.people import IRIS, SKIN, bare_avatar, seen_pixels, synthetic_person
 
 
@@ -46,26 +48,56 @@ def test_rims_are_found(person, size):
     assert not frames_mask(replace(worn, traits={}), likeness.camera, vertices).any()
 
 
-def test_the_photos_eye_is_on_the_ball(person):
-    portrait, _ = person
+@pytest.mark.parametrize("aside", [0.0, 0.25])
+def test_the_photos_eye_is_on_the_ball(person, aside):
+    """An even iris and white drawn where a ball that looks aside has them come back on its texture, at its middle."""
+    portrait, likeness = person
+    look = {"eyeLookOutLeft": aside, "eyeLookInRight": aside}
     avatar = bare_avatar({})
-    share = iris_share(avatar.mesh("eye_left").positions)
-    painted = paint_eye(IRIS, share)
+    mesh, size = avatar.mesh("eye_left"), 512
+    share = iris_share(mesh.positions)
+    painted = paint_eye(IRIS, share, size)
+    vertices = load_body().vertices(likeness.shape | look)
+    middle = likeness.camera.project(vertices[iris_vertices("left")].mean(0, keepdims=True))[0]
+    radius = IRIS_RADIUS * likeness.camera.focal_px / middle[2]
     marks, image = portrait.landmarks.copy(), portrait.image.copy()
     opening = marks[list(EYE_LEFT), :2]
-    middle = opening.mean(0)
-    radius = 0.16 * np.ptp(opening[:, 0])
-    marks[list(IRIS_LEFT), :2] = middle + radius * np.array([[0, 0], [1, 0], [0, -1], [-1, 0], [0, 1]])
+    marks[list(IRIS_LEFT), :2] = middle[:2] + radius * np.array([[0, 0], [1, 0], [0, -1], [-1, 0], [0, 1]])
     cv2.fillPoly(image, [np.round(opening).astype(np.int32)], (200, 200, 210))
-    cv2.circle(image, tuple(np.round(middle).astype(int).tolist()), round(radius), (20, 60, 200), -1)
-    eye = eye_from_photo(replace(portrait, landmarks=marks, image=image), "left", painted, share)
-    centre, beside = eye[256, 256].astype(int), eye[256, 256 + round(1.5 * share * 256)].astype(int)
+    cv2.circle(image, tuple(np.round(middle[:2]).astype(int).tolist()), round(radius), (20, 60, 200), -1)
+    seen = replace(portrait, landmarks=marks, image=image, iris_color=(20 / 255, 60 / 255, 200 / 255))
+    posed = {name: pose for name, pose in zip((m.name for m in avatar.meshes), pose_avatar(avatar, look), strict=True)}
+    eye = eye_from_photo(painted, mesh, posed["eye_left"], seen, replace(likeness, expression=look))
+    centre, beside = eye[size // 2, size // 2].astype(int), eye[size // 2, size // 2 - round(0.8 * share * size)]
     np.testing.assert_allclose(centre, (20, 60, 200), atol=12)
-    np.testing.assert_allclose(beside, (200, 200, 210), atol=12)
+    np.testing.assert_allclose(beside.astype(int), (200, 200, 210), atol=12)
+    above = eye[size // 2 - round(1.1 * share * size), size // 2].astype(int)  # hidden by the lid: the white's shade
+    np.testing.assert_allclose(above - above.mean(), np.array((200, 200, 210)) - 203.3, atol=20)
     shut = marks.copy()
-    shut[list(EYE_LEFT), 1] = middle[1]
-    closed = eye_from_photo(replace(portrait, landmarks=shut, image=image), "left", painted, share)
-    np.testing.assert_array_equal(closed, painted)
+    shut[list(EYE_LEFT), 1] = opening[:, 1].mean()
+    closed = eye_from_photo(painted, mesh, posed["eye_left"], replace(seen, landmarks=shut), likeness)
+    np.testing.assert_allclose(closed.astype(int), painted, atol=1)
+    dark = replace(seen, image=(image * 0.1).astype(np.uint8))
+    hidden = eye_from_photo(painted, mesh, posed["eye_left"], dark, likeness)
+    np.testing.assert_allclose(hidden.astype(int), painted, atol=1)
+
+
+def test_both_irises_stand_where_they_are_seen(person):
+    """Whatever way the eyes look, and however the lids' landmarks shift the balls."""
+    portrait, likeness = person
+    body = load_body()
+    look = {"eyeLookInLeft": 0.3, "eyeLookOutRight": 0.35, "eyeLookUpLeft": 0.2, "eyeLookUpRight": 0.2}
+    vertices = body.vertices(likeness.shape | look)
+    marks = portrait.landmarks.copy()
+    marks[:468, :2] = likeness.camera.project(landmark_points(vertices))[:, :2]
+    marks[list(EYE_LEFT), :2] += (2.0, -1.0)
+    for ids, side in ((IRIS_LEFT, "left"), (IRIS_RIGHT, "right")):
+        marks[list(ids), :2] = likeness.camera.project(vertices[iris_vertices(side)].mean(0, keepdims=True))[0, :2]
+    fitted = fit_landmarks(marks, portrait.image.shape[1], portrait.image.shape[0], portrait.focal_px)
+    found = fitted.vertices()
+    for ids, side in ((IRIS_LEFT, "left"), (IRIS_RIGHT, "right")):
+        at = fitted.camera.project(found[iris_vertices(side)].mean(0, keepdims=True))[0, :2]
+        assert np.linalg.norm(at - marks[ids[0], :2]) < 1.0
 
 
 def test_teeth_that_the_photo_shows_are_worn(person):
