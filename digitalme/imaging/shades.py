@@ -28,7 +28,23 @@ def _bright_median(pixels: np.ndarray, low: float, high: float) -> Rgb:
 
 
 def eye_white(portrait: Portrait) -> Rgb | None:
-    """The lit part of the whites, sRGB 0..1; None where the lids leave too little of them."""
+    """The lit part of the whites as good light would show it, sRGB 0..1; None where the lids leave too little of it."""
+    seen = seen_white(portrait)
+    if seen is None:
+        return None
+    white = np.array(seen)
+    # no white is as coloured as skin: what is came through glasses, or from the lids' rims
+    skin = np.array(portrait.skin_color)
+    tint, skin_tint = np.ptp(white) / white.mean(), np.ptp(skin) / skin.mean()
+    white = white.mean() + (white - white.mean()) * min(1.0, 0.5 * skin_tint / max(tint, 1e-6))
+    # behind dark glasses, or where lashes cover them, whites are no darker than this
+    floor = 0.6 * np.mean(portrait.skin_color)
+    red, green, blue = (float(v) for v in white * max(1.0, floor / white.mean()))
+    return red, green, blue
+
+
+def seen_white(portrait: Portrait) -> Rgb | None:
+    """The lit part of the whites as the photo has it, sRGB 0..1; None where the lids leave too little of it."""
     y, x = np.indices(portrait.image.shape[:2])
     whites = []
     for ring, iris in ((EYE_RIGHT, IRIS_RIGHT), (EYE_LEFT, IRIS_LEFT)):
@@ -37,16 +53,7 @@ def eye_white(portrait: Portrait) -> Rgb | None:
         outside = np.hypot(x + 0.5 - spots[0, 0], y + 0.5 - spots[0, 1]) > 1.15 * radius
         whites.append(portrait.image[_inside(portrait, ring, 1) & outside])
     pixels = np.concatenate(whites)
-    if len(pixels) < 30:
-        return None
-    white = np.array(_bright_median(pixels, 55, 92))
-    # no white is as coloured as skin: what is came through glasses, or from the lids' rims
-    skin = np.array(portrait.skin_color)
-    tint, skin_tint = np.ptp(white) / white.mean(), np.ptp(skin) / skin.mean()
-    white = white.mean() + (white - white.mean()) * min(1.0, 0.5 * skin_tint / max(tint, 1e-6))
-    # behind dark glasses, or where lashes cover them, whites are no darker than this
-    floor = 0.6 * np.mean(portrait.skin_color)
-    return tuple(float(v) for v in white * max(1.0, floor / white.mean()))
+    return None if len(pixels) < 30 else _bright_median(pixels, 55, 92)
 
 
 def enamel(portrait: Portrait) -> Rgb | None:

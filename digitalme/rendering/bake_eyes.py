@@ -12,7 +12,7 @@ from digitalme.artifacts import Avatar, Likeness, Portrait
 from digitalme.artifacts.avatar import AvatarMesh
 from digitalme.body.eyes import IRIS_RADIUS, WHITE, iris_share
 from digitalme.body.landmarks import EYE_LEFT, EYE_RIGHT, IRIS_LEFT, IRIS_RIGHT
-from digitalme.imaging.shades import eye_white
+from digitalme.imaging.shades import eye_white, seen_white
 from digitalme.rendering.pose import PosedMesh, pose_avatar
 from digitalme.rendering.raster import rasterise_ids
 
@@ -20,6 +20,9 @@ LEAST = 4.0
 """Radius in pixels from which on an iris shows more than its colour."""
 DARK = 0.35
 """Light of the whites, by the skin's, below which dark glasses hide the eyes."""
+SHADED = 0.45
+"""Light of a white, by what it has where it is lit, below which it is a lid's shadow or lashes: they stay with the
+lid."""
 STEEP = 0.35
 """Cosine to the line of sight below which the ball is seen too much from the side."""
 SIZES = (0.88, 1.12)
@@ -73,14 +76,27 @@ def eye_from_photo(
     drawn = cv2.warpAffine(painted, about, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     drawn = drawn.astype(np.float32)
 
-    photo = cv2.remap(portrait.image, place[..., 0], place[..., 1], cv2.INTER_CUBIC).astype(np.float32)
+    photo = cv2.remap(portrait.image, place[..., 0], place[..., 1], cv2.INTER_CUBIC)
     x, y = np.meshgrid(*[(np.arange(size) + 0.5) / size * 2 - 1] * 2)
     inner = np.clip((1.03 - np.hypot(x, y) / (grow * share)) / 0.06, 0, 1).astype(np.float32)
+    photo = photo * (_lit(portrait) + (1 - _lit(portrait)) * inner[..., None])  # an iris is dark and coloured itself
+    white = 255 * np.mean(eye_white(portrait) or WHITE)
+    weight = weight * np.maximum(inner, np.clip((photo.mean(2) / white - SHADED) / 0.25, 0, 1))
     filled = drawn.copy()
-    for part in (inner, 1 - inner):
-        filled += _shades(photo - drawn, weight * part) * part[..., None]
+    for part, usual in ((inner, 1.0), (1 - inner, 0.5)):
+        filled += _shades(photo - drawn, weight * part, usual) * part[..., None]
     mixed = filled + (photo - filled) * weight[..., None]
     return np.round(np.clip(mixed, 0, 255)).astype(np.uint8)
+
+
+def _lit(portrait: Portrait) -> Float32[np.ndarray, "3"]:
+    """By what the photo's whites are brighter and less coloured where no hood, brow or glasses shade them."""
+    seen, lit = seen_white(portrait), eye_white(portrait)
+    return (
+        np.ones(3, np.float32)
+        if seen is None or lit is None
+        else np.clip(np.divide(lit, seen, dtype=np.float32), 0.7, 1.4)
+    )
 
 
 def _free(portrait: Portrait, ring: tuple[int, ...], iris_px: float) -> Float32[np.ndarray, "h w"]:
@@ -109,12 +125,15 @@ def _free(portrait: Portrait, ring: tuple[int, ...], iris_px: float) -> Float32[
     return (np.clip((inward - 0.04) / 0.16, 0, 1) * np.clip(1 - 2 * lid, 0, 1)).astype(np.float32)
 
 
-def _shades(apart: Float32[np.ndarray, "s s 3"], weight: Float32[np.ndarray, "s s"]) -> Float[np.ndarray, "s s 3"]:
-    """What is to be added where the photo shows nothing: the neighbours' difference, far away the mean one."""
+def _shades(
+    apart: Float32[np.ndarray, "s s 3"], weight: Float32[np.ndarray, "s s"], usual: float
+) -> Float[np.ndarray, "s s 3"]:
+    """What is to be added where the photo shows nothing: the neighbours' difference, far away `usual` of
+    the mean one."""
     total = float(weight.sum())
-    if total < 0.002 * weight.size:
+    if total < 0.0005 * weight.size:
         return np.zeros_like(apart)
-    mean = (apart * weight[..., None]).sum((0, 1)) / total
+    mean = usual * (apart * weight[..., None]).sum((0, 1)) / total
     sigma = REACH * len(weight)
     near = cv2.GaussianBlur(weight, (0, 0), sigma)[..., None]
     carried = cv2.GaussianBlur((apart - mean) * weight[..., None], (0, 0), sigma)

@@ -8,7 +8,7 @@ import pytest
 
 from digitalme.body.eyes import IRIS_RADIUS, iris_share, paint_eye
 from digitalme.body.glasses import ARM, glasses_mesh, rim_lines
-from digitalme.body.landmarks import EYE_LEFT, IRIS_LEFT, IRIS_RIGHT, LIPS_INNER, landmark_points
+from digitalme.body.landmarks import EYE_LEFT, EYE_RIGHT, IRIS_LEFT, IRIS_RIGHT, LIPS_INNER, landmark_points
 from digitalme.body.model import load_body
 from digitalme.body.mouth import with_mouth
 from digitalme.body.scalp import ear_vertices
@@ -63,7 +63,8 @@ def test_the_photos_eye_is_on_the_ball(person, aside):
     marks, image = portrait.landmarks.copy(), portrait.image.copy()
     opening = marks[list(EYE_LEFT), :2]
     marks[list(IRIS_LEFT), :2] = middle[:2] + radius * np.array([[0, 0], [1, 0], [0, -1], [-1, 0], [0, 1]])
-    cv2.fillPoly(image, [np.round(opening).astype(np.int32)], (200, 200, 210))
+    for ring in (EYE_LEFT, EYE_RIGHT):
+        cv2.fillPoly(image, [np.round(marks[list(ring), :2]).astype(np.int32)], (200, 200, 210))
     cv2.circle(image, tuple(np.round(middle[:2]).astype(int).tolist()), round(radius), (20, 60, 200), -1)
     seen = replace(portrait, landmarks=marks, image=image, iris_color=(20 / 255, 60 / 255, 200 / 255))
     posed = {name: pose for name, pose in zip((m.name for m in avatar.meshes), pose_avatar(avatar, look), strict=True)}
@@ -75,7 +76,8 @@ def test_the_photos_eye_is_on_the_ball(person, aside):
     np.testing.assert_allclose(above - above.mean(), np.array((200, 200, 210)) - 203.3, atol=20)
     shut = marks.copy()
     shut[list(EYE_LEFT), 1] = opening[:, 1].mean()
-    closed = eye_from_photo(painted, mesh, posed["eye_left"], replace(seen, landmarks=shut), likeness)
+    lids = replace(seen, landmarks=shut, image=portrait.image)
+    closed = eye_from_photo(painted, mesh, posed["eye_left"], lids, likeness)
     np.testing.assert_allclose(closed.astype(int), painted, atol=1)
     dark = replace(seen, image=(image * 0.1).astype(np.uint8))
     hidden = eye_from_photo(painted, mesh, posed["eye_left"], dark, likeness)
