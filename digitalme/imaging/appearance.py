@@ -72,6 +72,20 @@ def blur(image: UInt8[np.ndarray, "h w 3"], face: FaceFrame) -> float:
     return float(cv2.Laplacian(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), cv2.CV_32F).var())
 
 
+def beard_score(image: UInt8[np.ndarray, "h w 3"], face: FaceFrame) -> float:
+    """0..1: whether the upper lip is darker and less colourful than the cheeks."""
+    lab = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
+    cheeks = face.polygon(CHEEKS[0]) | face.polygon(CHEEKS[1])
+    lip = face.polygon(MOUSTACHE) & ~face.polygon(marks.LIPS_OUTER, 0.01)
+    darker = 0.0
+    if cheeks.any() and lip.any():
+        bare, here = np.median(lab[cheeks], 0), np.median(lab[lip], 0)
+        darker = float(bare[0] - here[0])
+        if np.hypot(*bare[1:]) - np.hypot(*here[1:]) < 2 and darker < 32:  # as colourful as skin: shade
+            darker = 0.0
+    return float(np.clip((darker - 12) / 8, 0, 1))
+
+
 def traits(
     image: UInt8[np.ndarray, "h w 3"],
     seed: Bool[np.ndarray, "h w"],
@@ -90,26 +104,16 @@ def traits(
     ]
     edge = float(np.percentile(box.mean(1), 95) / np.median(grey[seed])) if box.size else 0.0
 
-    full = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
-    lab = full[..., 0]
-    cheeks = face.polygon(CHEEKS[0]) | face.polygon(CHEEKS[1])
-    lip = face.polygon(MOUSTACHE) & ~face.polygon(marks.LIPS_OUTER, 0.01)
-    darker = 0.0
-    if cheeks.any() and lip.any():
-        bare, here = np.median(full[cheeks], 0), np.median(full[lip], 0)
-        darker = float(bare[0] - here[0])
-        if np.hypot(*bare[1:]) - np.hypot(*here[1:]) < 2 and darker < 32:  # as colourful as skin: shade
-            darker = 0.0
-
     on_head = (hair > 0.5) & (face.up > -0.5) & ((face.up > 0.5) | ((face.up < 0.35) & ~face.polygon(marks.OVAL)))
     area = float(on_head.sum() / face.height_px**2)
     # hair has one colour in light and shade; a hat's badge, band and crown differ by more
     above = (hair > 0.5) & (face.up > 0.55)
-    even = cv2.GaussianBlur(lab, (0, 0), max(0.01 * face.height_px, 0.3))
+    lightness = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)[..., 0]
+    even = cv2.GaussianBlur(lightness, (0, 0), max(0.01 * face.height_px, 0.3))
     spread = float(even[above].std()) if above.sum() > 0.02 * face.height_px**2 else 0.0
     return {
         "hat": float(np.clip((spread - 23) / 8, 0, 1)),
         "glasses": float(np.clip((edge - 0.35) / 0.3, 0, 1)),
-        "beard": float(np.clip((darker - 12) / 8, 0, 1)),
+        "beard": beard_score(image, face),
         "bald": float(np.clip((0.07 - area) / 0.04, 0, 1)),
     }

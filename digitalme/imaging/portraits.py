@@ -24,6 +24,7 @@ from digitalme.imaging.face_detection import (
     steady_landmarks,
     unsure_faces,
 )
+from digitalme.imaging.jaw import onto_jaw
 from digitalme.imaging.masks import FaceFrame, hair_mask, person_mask, plain_seed, skin_distance, skin_seed
 from digitalme.imaging.matting import guided_filter, person_matte, smoothstep
 
@@ -69,6 +70,8 @@ def portrait_of(
     scale = 1 / to_original[0, 0]
     guess = ((near[:, :2] - to_original[:, 2]) * scale).astype(np.float32)
     landmarks = steady_landmarks(image, np.c_[guess, near[:, 2:] * scale].astype(np.float32))
+    if certainty >= SURE:
+        landmarks = onto_jaw(image, landmarks)
     progress(2, 4)
 
     face = FaceFrame.of(landmarks, image.shape)
