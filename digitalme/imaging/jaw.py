@@ -47,7 +47,7 @@ DARK, SHADED = 40.0, 0.6
 LIGHTNESS = 0.7
 EAR, GAP = 16, 5
 """Columns at both ends that show ears and cheeks, not jaw; columns without an edge that do not part two edges."""
-SMOOTH, TIGHT = 3.0, 12.0
+SMOOTH, TIGHT = 3.0, 5.0
 """Edges are evened over so many columns; where none is clear the jaw goes back to the detector's over so many."""
 SURE_FROM, SURE_TO = 0.008, 0.016
 """Less than the first is the detector's noise; from the second on an edge is followed to the full."""
@@ -90,9 +90,6 @@ class JawStrip:
         at = (line + rows[:, None, None] * outward - 0.5).astype(np.float32)
         away = skin_distance(lab, seed)
         seen = cv2.remap(np.dstack([lab, away]), at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        height, width = image.shape[:2]
-        outside = (at < 0).any(2) | (at[..., 0] > width - 1) | (at[..., 1] > height - 1)
-        seen[outside, 3] = 0  # what is not in the picture has no edge
         return cls(line / scale, outward, seen[..., :3] * np.float32([LIGHTNESS, 1, 1]), seen[..., 3])
 
 

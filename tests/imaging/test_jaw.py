@@ -6,9 +6,12 @@ import pytest
 from scipy.spatial import Delaunay
 
 from digitalme.body import landmarks as marks
+from digitalme.body.landmarks import landmark_drift, landmark_points
+from digitalme.imaging import portraits
 from digitalme.imaging.jaw import JAW, onto_jaw
 from digitalme.imaging.masks import FaceFrame
 from tests.body.people import IDENTITIES, synthetic_person
+from tests.turns import nine_photos, sitter
 
 DARK, SIZE = (45, 33, 28), 720
 FAR_INSIDE = (1, 33, 133, 362, 263, 61, 291, 13, 105, 334)
@@ -119,3 +122,25 @@ def test_the_far_cheek_of_a_turned_head_is_no_jaw():
 def test_a_jaw_at_the_pictures_edge_stays(person):
     chin = int(person.landmarks[152, 1]) - 2
     assert moved(onto_jaw(person.image[:chin], person.landmarks), person.landmarks).max() < 0.004
+
+
+def test_what_the_detector_finds_of_a_person_with_hair_beside_the_jaw_comes_nearer_to_the_truth(monkeypatch):
+    found = []
+
+    def noted(image, landmarks):
+        found.append(landmarks)
+        return onto_jaw(image, landmarks)
+
+    monkeypatch.setattr(portraits, "onto_jaw", noted)
+    person = sitter(4)
+    (picture, camera), *_ = nine_photos(person, yaws=(0.0,))
+    portrait = portraits.portrait_of(picture, None, "sitter", portraits.EncodePhotoConfig())
+    to_original = portrait.original_from_image
+    spots = camera.project(landmark_points(person.vertices))
+    true = spots[:, :2] + landmark_drift(camera.camera_from_world[:, :3]) * camera.focal_px / spots[:, 2:]
+    true = np.c_[(true - to_original[:, 2]) / to_original[0, 0], spots[:, 2]].astype(np.float32)
+    before, after = off_jaw(found[0], true), off_jaw(portrait.landmarks, true)
+    drawn_in = moved(portrait.landmarks, found[0])[list(JAW)] > 0.004
+    assert drawn_in.sum() >= 3
+    assert after[drawn_in].mean() < 0.75 * before[drawn_in].mean()
+    assert after.mean() < before.mean()
