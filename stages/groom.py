@@ -15,7 +15,7 @@ from digitalme.body.changes import changed, changes_of
 from digitalme.body.character import base_avatar
 from digitalme.body.eyes import WHITE, awake_lids, lash_color, with_eyes
 from digitalme.body.garment import OUTFITS, dress
-from digitalme.body.glasses import glasses_mesh, glasses_of_kind
+from digitalme.body.glasses import glasses_mesh, glasses_of_front, glasses_of_kind, lens_picture
 from digitalme.body.hair_cards import HAIR_STYLES, card_meshes, card_textures
 from digitalme.body.hair_color import hair_palette, palette_of, recolored
 from digitalme.body.hair_shell import fit_shell, settle_ears, shell_meshes
@@ -174,17 +174,13 @@ def _lifelike(
 def _own_glasses(
     portrait: Portrait, likeness: Likeness, vertices: np.ndarray, kind: str
 ) -> tuple[list[AvatarMesh], dict[str, np.ndarray]]:
-    """Glasses of a kind that is known, else of the size and colours that the photo shows; and their texture."""
+    """Glasses of a kind that is known, else those that the photo shows; and their textures."""
     eyes = eye_centers(vertices)
     if kind:
         return glasses_of_kind(kind, vertices, eyes), {}
     frames = find_frames(portrait, likeness.camera, vertices)
-    mesh = glasses_mesh(
-        vertices, eyes, frames.half_size, drop=frames.drop, color=(1.0, 1.0, 1.0), bulge=frames.bulge,
-        breadth=frames.breadth,
-    )  # fmt: skip
-    shades = np.repeat(np.round(255 * frames.shades).astype(np.uint8)[:, None], 4, 1)
-    return [replace(mesh, material=replace(mesh.material, texture="glasses"))], {"glasses": shades}
+    worn = glasses_of_front(frames.front, vertices)
+    return list(worn), {"glasses": frames.picture, "lenses": lens_picture(frames.front)}
 
 
 def _drawn(

@@ -1,11 +1,17 @@
-"""Glasses: round-cornered rims before the eyes, a bridge, temples to the ears."""
+"""Glasses: rims before the eyes, a bridge, temples to the ears; of a kind, or with a front as a photo shows it.
+
+A front lies on a sheet that stands before the face as glasses do: flat between the eyes, bent back towards the ears.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, UInt8
 
 from digitalme.artifacts.avatar import AvatarMesh, Material
+from digitalme.body.character import vertex_normals
 from digitalme.body.hair_cards import head_mesh
 from digitalme.body.landmarks import landmark_points
 from digitalme.body.model import load_body
@@ -15,11 +21,213 @@ ARM = 9
 """Points along an arm, from the hinge to above the ear."""
 FRAME = (0.16, 0.13, 0.14, 1.0)
 LENS = (0.05, 0.05, 0.06, 0.93)
+ANGLES = 72
+"""Directions in which a front's rims are known."""
+SHEET_BEND, SHEET_FLAT = 5.4, 0.02
+"""The sheet lies `SHEET_BEND` (|x| - SHEET_FLAT)^2 behind its middle, metres."""
+SHEET_BEFORE = 0.010
+"""How far the sheet's middle lies before the bridge of the nose, metres."""
+TURN = 2 * np.pi * np.arange(ANGLES) / ANGLES
+"""Directions about a lens's middle: 0 points to the ear, a quarter turn is up."""
 KINDS = {  # half width and height of a rim (metres), and how round it is
     "round": ((0.0235, 0.0225), 1.0),
     "square": ((0.0275, 0.0190), 0.4),
     "sunglasses": ((0.0285, 0.0215), 2 / 3),
 }
+
+
+@dataclass(frozen=True)
+class GlassesFront:
+    """What glasses look like from the front, on the sheet; left comes first. Metres in the head's frame."""
+
+    plane: float
+    """z of the sheet's middle."""
+    middles: Float[np.ndarray, "2 2"]
+    """x and y of the lenses' middles."""
+    inner: Float[np.ndarray, "2 angles"]
+    """From there to the rims' inner edges, in the directions TURN."""
+    outer: Float[np.ndarray, "2 angles"]
+    seen: Bool[np.ndarray, "2 angles"]
+    """Whether there is a rim: half-rimmed glasses have none below."""
+    bridge: Float[np.ndarray, "n 3"]
+    """x, y of the lower edge and y of the upper edge, from the left lens to the right one."""
+    tint: tuple[float, float, float, float] = (0.75, 0.78, 0.80, 0.03)
+    """The lenses' colour (sRGB) and how far they cover, 0..1."""
+
+
+def on_sheet(plane: float, places: Float[np.ndarray, "*n 2"]) -> Float[np.ndarray, "*n 3"]:
+    """Points of the sheet at x and y."""
+    back = SHEET_BEND * np.clip(np.abs(places[..., :1]) - SHEET_FLAT, 0, 1) ** 2
+    return np.concatenate([places, plane - back], -1)
+
+
+def around_lens(
+    middle: Float[np.ndarray, "2"], radii: Float[np.ndarray, "angles *n"]
+) -> Float[np.ndarray, "angles *n 2"]:
+    """x and y at radii about the middle of a lens, which is the left one where x > 0."""
+    turn = TURN.reshape(-1, *(1,) * (radii.ndim - 1))
+    return np.stack([middle[0] + np.sign(middle[0]) * radii * np.cos(turn), middle[1] + radii * np.sin(turn)], -1)
+
+
+def usual_front(
+    vertices: Float[np.ndarray, "vertices 3"],
+    eyes: Float[np.ndarray, "2 3"],
+    half_size: tuple[float, float] = (0.027, 0.021),
+    corner: float = 2 / 3,
+    drop: float = 0.001,
+    thickness: float = 0.0013,
+) -> GlassesFront:
+    """Rounded rectangles about the eyes, as `rim_lines` has them, joined by an arched bridge."""
+    wide, high = half_size
+    power = 2 / corner
+    rim = ((np.abs(np.cos(TURN)) / wide) ** power + (np.abs(np.sin(TURN)) / high) ** power) ** (-1 / power)
+    x = np.sign(eyes[:, 0]) * np.maximum(np.abs(eyes[:, 0]), wide + 0.003)
+    rims = np.stack([rim, rim])
+    gap = max(0.003, np.abs(x).min() - wide)
+    along = np.linspace(gap, -gap, 9)
+    arch = eyes[:, 1].mean() - drop + 0.28 * high + 0.004 * (1 - (along / gap) ** 2)
+    return GlassesFront(
+        plane=float(landmark_points(vertices)[6, 2]) + SHEET_BEFORE,
+        middles=np.column_stack([x, eyes[:, 1] - drop]),
+        inner=rims - thickness, outer=rims + thickness, seen=np.ones((2, ANGLES), bool),
+        bridge=np.column_stack([along, arch - thickness, arch + thickness]),
+    )  # fmt: skip
+
+
+def glasses_of_front(front: GlassesFront, vertices: Float[np.ndarray, "vertices 3"]) -> tuple[AvatarMesh, AvatarMesh]:
+    """Frame and lenses. The frame's texture shows the sheet's part `sheet_box`; the lenses' is `lens_picture`."""
+    pieces = []
+    for side in (0, 1):
+        middle = front.middles[side]
+        edges = (around_lens(middle, radii[side]) for radii in (front.inner, front.outer))
+        inner, outer = (on_sheet(front.plane, edge) for edge in edges)
+        pieces.append(_bar(inner, outer, closed=True, kept=front.seen[side]))
+        pieces.append(_temple(front, side, vertices))
+    low, high = (on_sheet(front.plane + 0.0005, front.bridge[:, [0, k]]) for k in (1, 2))
+    pieces.append(_bar(low, high, closed=False))
+    places, faces, shown = [], [], []
+    for points, triangles, at in pieces:
+        a, b, c = (points[triangles[:, k]] - points.mean(0) for k in range(3))
+        outward = (np.cross(a, b) * c).sum() >= 0  # pieces of the right side are mirrored
+        faces.append((triangles if outward else triangles[:, ::-1]) + sum(map(len, places)))
+        places.append(points)
+        shown.append(points[:, :2] if at is None else np.broadcast_to(at, (len(points), 2)))
+    points, triangles = np.concatenate(places), np.concatenate(faces)
+    left, bottom, right, top = sheet_box(front)
+    uvs = (np.concatenate(shown) - (left, top)) / (right - left, bottom - top)
+    material = Material("Glasses", "glass", (1.0, 1.0, 1.0, 1.0), roughness=0.4, texture="glasses", double_sided=True)
+    frame = head_mesh("glasses", points, vertex_normals(points, triangles), uvs, triangles, material)
+    return frame, _panes(front)
+
+
+def sheet_box(front: GlassesFront) -> tuple[float, float, float, float]:
+    """Least x and y, then greatest x and y of the sheet's part that the front lies in."""
+    edges = np.concatenate([around_lens(front.middles[side], front.outer[side]) for side in (0, 1)])
+    low, high = edges.min(0) - 0.002, edges.max(0) + 0.002
+    return float(low[0]), float(low[1]), float(high[0]), float(high[1])
+
+
+def hinge(front: GlassesFront, side: int) -> int:
+    """The direction, of TURN, in which a rim reaches out to its temple: its upper outer end."""
+    edge = around_lens(front.middles[side], front.outer[side])
+    reach = np.abs(edge[:, 0]) + 0.35 * np.clip(edge[:, 1] - front.middles[side, 1], 0, 1)
+    return int(np.where((np.degrees(TURN) < 65) & (front.seen[side] | ~front.seen[side].any()), reach, -1).argmax())
+
+
+def _bar(
+    first: Float[np.ndarray, "n 3"], second: Float[np.ndarray, "n 3"], closed: bool, kept: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, None]:
+    """Points and triangles of a bevelled bar whose outlines from the front are two lines; a ring where `closed`.
+
+    `kept`: at which places there is a bar at all.
+    """
+    count = len(first)
+    across = second - first
+    breadth = np.linalg.norm(across, axis=1, keepdims=True)
+    deep = np.clip(0.7 * breadth, 0.0008, 0.0026) / 2 * np.array([0, 0, 1.0])
+    bevel = np.minimum(0.22 * breadth, 0.0006) * across / np.maximum(breadth, 1e-9)
+    section = [first, first + bevel + deep, second - bevel + deep, second, second - bevel - deep, first + bevel - deep]
+    points = np.stack(section, 1).reshape(-1, 3)
+    index = np.arange(6 * count).reshape(count, 6)
+    here, after = (index, np.roll(index, -1, 0)) if closed else (index[:-1], index[1:])
+    if kept is not None:
+        there = kept & np.roll(kept, -1)
+        here, after = here[there], after[there]
+    a, b, c, d = here, after, np.roll(after, -1, 1), np.roll(here, -1, 1)
+    faces = np.concatenate([np.stack([a, b, c], -1).reshape(-1, 3), np.stack([a, c, d], -1).reshape(-1, 3)])
+    cut = [] if closed else [(0, 1), (count - 1, -1)]
+    ends = [np.stack([index[k, [0] * 4], index[k, 1:5], index[k, 2:6]], 1)[:, ::way] for k, way in cut]
+    return points, np.concatenate([faces, *ends]), None
+
+
+def _temple(
+    front: GlassesFront, side: int, vertices: Float[np.ndarray, "vertices 3"]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Points and triangles of the arm from a rim's outer end over the ear, and whose colour it has (x and y)."""
+    at, model = hinge(front, side), load_body()
+    radii = np.stack([front.inner[side], front.outer[side]], 1)
+    inside, outside = around_lens(front.middles[side], radii)[at]
+    way = np.sign(front.middles[side, 0])
+    thick = float(np.clip(np.ptp(radii[at]), 0.0012, 0.0045))
+    start = on_sheet(front.plane, outside - (way * 0.3 * thick, 0))
+    ears = vertices[ear_vertices(model)]
+    ears = ears[ears[:, 0] * way > 0]
+    # over the ear's root, which lies lower or higher than the hinge by a little
+    height = np.clip(np.percentile(ears[:, 1], 85), start[1] - 0.010, start[1] + 0.004)
+    temple = landmark_points(vertices)[454 if way > 0 else 234]
+    ear = np.array([way * (max(abs(start[0]), abs(temple[0])) + 0.006), height, ears[:, 2].mean() - 0.004])
+    line = start + np.linspace(0, 1, ARM)[:, None] * (ear - start)
+    line = _outside_head(line, vertices, 0.0016)
+    high = np.clip(np.interp(np.arange(ARM), [0, 2, ARM - 1], [0.9 * thick, 0.7 * thick, 0.6 * thick]), 0.0013, 1) / 2
+    wide = np.clip(0.5 * high, 0.0006, 0.0008)
+    up, out = np.array([0, 1.0, 0]) * high[:, None], np.array([way, 0, 0]) * wide[:, None]
+    section = [line - up - 0.4 * out, line - 0.6 * up + out, line + 0.6 * up + out, line + up - 0.4 * out,
+               line + 0.6 * up - out, line - 0.6 * up - out]  # fmt: skip
+    points = np.stack(section, 1).reshape(-1, 3)
+    index = np.arange(6 * ARM).reshape(ARM, 6)
+    a, b, c, d = index[:-1], index[1:], np.roll(index[1:], -1, 1), np.roll(index[:-1], -1, 1)
+    faces = np.concatenate([np.stack([a, b, c], -1).reshape(-1, 3), np.stack([a, c, d], -1).reshape(-1, 3)])
+    ends = [np.stack([index[k, [0] * 4], index[k, 1:5], index[k, 2:6]], 1)[:, ::turn] for k, turn in ((0, 1), (-1, -1))]
+    return points, np.concatenate([faces, *ends]), (inside + outside) / 2
+
+
+PANE_RINGS = (0.0, 0.9, 1.0)
+"""Radii of a pane's rings of points in parts of the whole; the texture's rows are spaced evenly over them."""
+
+
+def _panes(front: GlassesFront) -> AvatarMesh:
+    """The lenses, slightly arched; they end within the rims, and where there is no rim with the rim's outer edge."""
+    points, uvs, faces = [], [], []
+    for side in (0, 1):
+        share = np.where(front.seen[side], 0.3, 1.0)
+        radii = front.inner[side] + share * (front.outer[side] - front.inner[side])
+        start = len(points) * (1 + 2 * ANGLES)
+        rings = [on_sheet(front.plane, around_lens(front.middles[side], part * radii)) for part in PANE_RINGS[1:]]
+        rings[0][:, 2] += 0.0006
+        middle = on_sheet(front.plane, front.middles[side]) + (0, 0, 0.0016)
+        points.append(np.concatenate([middle[None], *rings]))
+        across = (np.arange(ANGLES) + 0.5) / ANGLES
+        uvs.append(np.concatenate([[[0.5, 0.0]], *(np.column_stack([across, 0 * across + v]) for v in (0.5, 1.0))]))
+        first = start + 1 + np.arange(ANGLES)
+        after = np.roll(first, -1)
+        fans = [np.stack([0 * first + start, first, after], 1), np.stack([first, first + ANGLES, after], 1),
+                np.stack([after, first + ANGLES, after + ANGLES], 1)]  # fmt: skip
+        faces.append(np.concatenate(fans)[:, :: 1 if front.middles[side, 0] > 0 else -1])
+    places, triangles = np.concatenate(points), np.concatenate(faces)
+    material = Material(
+        "Lenses", "glass", (1.0, 1.0, 1.0, 1.0), roughness=0.08, alpha_mode="BLEND", texture="lenses", double_sided=True
+    )
+    normals = vertex_normals(places, triangles)
+    return head_mesh("lenses", places, normals, np.concatenate(uvs), triangles, material)
+
+
+def lens_picture(front: GlassesFront) -> UInt8[np.ndarray, "rows angles 4"]:
+    """The panes' texture: from the middle (row 0) to the edge, which shows where no rim holds the glass."""
+    color = np.array(front.tint)
+    picture = np.tile(color, (16, ANGLES, 1))
+    bare = ~front.seen.any(0)
+    picture[-2:, bare, 3] = np.maximum(picture[-2:, bare, 3], 0.45)
+    return np.round(255 * picture).astype(np.uint8)
 
 
 def glasses_of_kind(
@@ -53,27 +261,17 @@ def rim_lines(
     half_size: tuple[float, float],
     drop: float = 0.001,
     corner: float = 2 / 3,
-    bulge: Float[np.ndarray, "36"] | None = None,
 ) -> list[Float[np.ndarray, "36 3"]]:
-    """The middle lines of the two rims. `drop`: how far their middles lie below the eyeballs', metres.
-
-    `bulge`: how far the left rim reaches beyond that shape at each of its points, metres; the right one mirrors it.
-    """
+    """The middle lines of the two rims. `drop`: how far their middles lie below the eyeballs', metres."""
     turn = np.linspace(0, 2 * np.pi, 36, endpoint=False)
     round_x = np.sign(np.cos(turn)) * np.abs(np.cos(turn)) ** corner
     round_y = np.sign(np.sin(turn)) * np.abs(np.sin(turn)) ** corner
-    plane = landmark_points(vertices)[6, 2] + 0.010  # a centimetre before the bridge of the nose
+    plane = float(landmark_points(vertices)[6, 2]) + SHEET_BEFORE
     rims = []
-    out = np.stack([round_x * half_size[0], round_y * half_size[1]], 1)
     for center in eyes:
         middle = np.sign(center[0]) * max(abs(center[0]), half_size[0] + 0.003)
-        shape = out
-        if bulge is not None:
-            own = bulge if center[0] > 0 else bulge[(18 - np.arange(36)) % 36]
-            shape = out * (1 + own / np.linalg.norm(out, axis=1))[:, None]
-        rim = np.column_stack([middle + shape[:, 0], center[1] - drop + shape[:, 1], 0 * turn])
-        rim[:, 2] = plane - 5.4 * np.clip(np.abs(rim[:, 0]) - 0.02, 0, 1) ** 2
-        rims.append(rim)
+        places = np.column_stack([middle + round_x * half_size[0], center[1] - drop + round_y * half_size[1]])
+        rims.append(on_sheet(plane, places))
     return rims
 
 
@@ -84,55 +282,44 @@ def glasses_mesh(
     thickness: float = 0.0013,
     corner: float = 2 / 3,
     drop: float = 0.001,
-    color: tuple[float, float, float] = FRAME[:3],
-    bulge: Float[np.ndarray, "36"] | None = None,
-    breadth: Float[np.ndarray, "36"] | None = None,
 ) -> AvatarMesh:
-    """Glasses on this face. `eyes`: the eyeballs' centres; `half_size`: half width and height of a rim; metres.
+    """Glasses of wire on this face. `eyes`: the eyeballs' centres; `half_size`: half width and height of a rim; metres.
 
-    `corner`: 1 makes the rims round, towards 0 they become rectangles; `drop` and `bulge` as in `rim_lines`; `color`:
-    sRGB 0..1. `breadth`: how much farther outward than a wire the frame reaches at each point of the left rim, metres.
-    The texture runs from the rims' upper ends (v = 0) to the lower ones."""
+    `corner`: 1 makes the rims round, towards 0 they become rectangles; `drop` as in `rim_lines`."""
     mark = landmark_points(vertices)
     tubes = []
-    rims = rim_lines(vertices, eyes, half_size, drop, corner, bulge)
+    rims = rim_lines(vertices, eyes, half_size, drop, corner)
     ears = ear_vertices(load_body())
     for center, rim in zip(eyes, rims, strict=True):
-        wide = np.zeros(36)
-        if breadth is not None:
-            wide = breadth if center[0] > 0 else breadth[(18 - np.arange(36)) % 36]
-        out = rim - rim.mean(0)
-        out /= np.linalg.norm(out, axis=1, keepdims=True)
-        tubes.append((rim + out * wide[:, None] / 2, True, thickness, wide / 2))
+        tubes.append((rim, True, thickness))
         side = np.sign(center[0])
-        hinge = rim[np.argmax(rim[:, 0] * side)] + np.array([0, 0.3 * half_size[1], 0])
+        start = rim[np.argmax(rim[:, 0] * side)] + np.array([0, 0.3 * half_size[1], 0])
         temple = mark[454 if side > 0 else 234]
         behind = vertices[ears][vertices[ears][:, 0] * side > 0, 2].mean()
-        ear = np.array([side * (max(abs(hinge[0]), abs(temple[0])) + 0.006), hinge[1] + 0.002, behind - 0.004])
-        arm = hinge + np.linspace(0, 1, ARM)[:, None] * (ear - hinge)
-        tubes.append((_outside_head(arm, vertices, 1.2 * thickness), False, 0.85 * thickness, None))
+        ear = np.array([side * (max(abs(start[0]), abs(temple[0])) + 0.006), start[1] + 0.002, behind - 0.004])
+        arm = start + np.linspace(0, 1, ARM)[:, None] * (ear - start)
+        tubes.append((_outside_head(arm, vertices, 1.2 * thickness), False, 0.85 * thickness))
     inner = max(0.003, min(np.abs(rim[:, 0]).min() for rim in rims))
     x = np.linspace(inner, -inner, 7)
     arc = np.stack(
         [x, eyes[0, 1] - drop + 0.28 * half_size[1] + 0.004 * (1 - (x / inner) ** 2), np.full(7, mark[6, 2] + 0.0105)],
         1,
     )
-    tubes.append((arc, False, 0.85 * thickness, None))
+    tubes.append((arc, False, 0.85 * thickness))
     points, normals, faces, count = [], [], [], 0
-    for line, closed, radius, wider in tubes:
-        p, n, f = tube(line, closed, radius, wider=wider)
+    for line, closed, radius in tubes:
+        p, n, f = tube(line, closed, radius)
         points.append(p)
         normals.append(n)
         faces.append(f + count)
         count += len(p)
     places = np.concatenate(points)
-    low, high = (end(rims[0][:, 1]) for end in (np.min, np.max))
-    material = Material("Glasses", "glass", (*color, 1.0), roughness=0.4, double_sided=True)
+    material = Material("Glasses", "glass", FRAME, roughness=0.4, double_sided=True)
     return head_mesh(
         "glasses",
         places,
         np.concatenate(normals),
-        np.column_stack([np.full(count, 0.5), np.clip((high - places[:, 1]) / (high - low), 0, 1)]),
+        np.zeros((count, 2)),
         np.concatenate(faces),
         material,
     )
@@ -162,11 +349,8 @@ def _outside_head(
     return smooth
 
 
-def tube(
-    line: np.ndarray, closed: bool, radius: float, sides: int = 6, wider: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Points, normals and triangles of a tube around a line. `wider`: what the radius is more at each of its points, at
-    right angles to the line in the plane of the face."""
+def tube(line: np.ndarray, closed: bool, radius: float, sides: int = 6) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Points, normals and triangles of a tube around a line."""
     before = np.roll(line, 1, 0) if closed else np.concatenate([line[:1], line[:-1]])
     after = np.roll(line, -1, 0) if closed else np.concatenate([line[1:], line[-1:]])
     tangent = after - before
@@ -183,6 +367,4 @@ def tube(
     a, b, c, d = current, following, np.roll(following, -1, 1), np.roll(current, -1, 1)
     faces = np.concatenate([np.stack([a, c, b], -1).reshape(-1, 3), np.stack([a, d, c], -1).reshape(-1, 3)])
     places = line[:, None] + normals * radius
-    if wider is not None:
-        places += np.cos(angle) * first[:, None] * wider[:, None, None]
     return places.reshape(-1, 3), normals.reshape(-1, 3), faces

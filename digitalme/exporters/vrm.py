@@ -65,7 +65,9 @@ PRESETS: dict[str, dict[str, float]] = {
 }
 """The 18 preset expressions as weights of our morphs. Each of the 52 ARKit actions is a custom expression besides."""
 
-_NOT_IN_FIRST_PERSON = ("head", "eye_left", "eye_right", "teeth", "tongue", "mouth", "sockets", "lashes", "glasses")
+_NOT_IN_FIRST_PERSON = (
+    "head", "eye_left", "eye_right", "teeth", "tongue", "mouth", "sockets", "lashes", "glasses", "lenses",
+)  # fmt: skip
 
 
 def write_vrm(avatar: Avatar, path: Path, config: ExportConfig = DEFAULT) -> None:

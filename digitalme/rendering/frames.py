@@ -1,53 +1,44 @@
-"""Glasses in the photo: how large their rims are, what colour, and which pixels they cover."""
+"""Glasses in the photo: what their front looks like, what colours it has, and which pixels they cover."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 
 from digitalme.artifacts import Camera, Portrait
-from digitalme.body.glasses import rim_lines
+from digitalme.body.glasses import GlassesFront, around_lens, hinge, on_sheet, rim_lines, sheet_box, usual_front
 from digitalme.body.landmarks import BROW_LEFT, BROW_RIGHT, EYE_LEFT, EYE_RIGHT
 from digitalme.body.model import load_body
+from digitalme.rendering.frame_trace import SEEN, seen_at, trace_front
+from digitalme.spaces import srgb_to_linear
 
 WIDTHS = np.arange(0.022, 0.0341, 0.002)
 HEIGHTS = np.arange(0.013, 0.0281, 0.0025)
 DROPS = np.arange(-0.004, 0.0101, 0.002)
-BULGES = np.arange(-0.005, 0.0091, 0.0005)
-BULGE_STIFF = 0.06
-"""What a step of half a millimetre from one point of a rim to the next costs, in parts of the clearest line."""
+LEAST_SEEN = 0.30
+"""A rim that is clearly seen along less than this is not followed: a rounded rectangle stands in for it."""
 UNLIKE = 14.0
 """Lab distance from the skin around beyond which a pixel beside the rims belongs to the glasses."""
-REACH_M, STEP_M, WIRE_M = 0.012, 0.0005, 0.0013
-"""Metres: how far outward a frame is followed, in what steps, and what of that a wire has."""
-BROAD_M = 0.007
-"""Metres: what is broader is hair or a brow beside the frame."""
-SHADES = 16
-RIM_M = 0.0022
-"""Half the breadth of what is painted over along a rim, metres."""
+RIM_M = 0.0012
+"""How far around rims and bridge is painted over, metres."""
+TINTED = 0.62
+"""Lenses that let less light through than this are tinted."""
+PICTURE_WIDTH = 512
 
 
 @dataclass(frozen=True)
 class Frames:
-    """Rims as `digitalme.body.glasses` draws them."""
+    """Glasses as `digitalme.body.glasses` makes them."""
 
-    half_size: tuple[float, float]
-    """Half width and height of a rim, metres."""
-    drop: float
-    """How far the rims' middles lie below the eyeballs', metres."""
-    color: tuple[float, float, float]
-    """sRGB 0..1."""
-    bulge: Float[np.ndarray, "36"]
-    """How far the left rim reaches beyond the rounded rectangle at each of its points, metres; the right one mirrors
-    it: cat-eyes, panto and aviator frames."""
-    breadth: Float[np.ndarray, "36"]
-    """How much broader than a wire the frame is at each point of the left rim, metres: broad upper bars."""
-    shades: Float[np.ndarray, "n 3"]
-    """sRGB 0..1 from the rims' upper ends down to the lower ones."""
+    front: GlassesFront
+    picture: UInt8[np.ndarray, "rows columns 3"]
+    """Colours of the sheet's part `sheet_box(front)`, rows top-down: the frame's own, everywhere."""
+    followed: bool
+    """Whether the outline is the photo's own; else only its size is."""
 
 
 def wears_glasses(portrait: Portrait) -> bool:
@@ -61,167 +52,138 @@ def eye_centers(vertices: Float[np.ndarray, "vertices 3"]) -> Float[np.ndarray, 
 
 
 def find_frames(portrait: Portrait, camera: Camera, vertices: Float[np.ndarray, "vertices 3"]) -> Frames:
-    """The rims that lie best on thin lines of the picture: unlike what is just inside and just outside of them."""
-    grey = cv2.GaussianBlur(portrait.image, (0, 0), 0.8).astype(np.float32).mean(2)
+    """The glasses' front as the photo shows it; where its rims are not clear, rounded rectangles of its size."""
     eyes = eye_centers(vertices)
+    front, clear = trace_front(portrait, camera, usual_front(vertices, eyes, drop=0.005))
+    followed = bool((clear > SEEN).mean() > LEAST_SEEN)
+    if not followed:
+        front = _rectangles(portrait, camera, vertices, eyes)
+    front = replace(front, tint=_tint(portrait, camera, front))
+    return Frames(front, _picture(portrait, camera, front), followed)
 
-    def light(points: np.ndarray) -> np.ndarray:
-        place = camera.project(points)[..., :2].astype(np.float32).reshape(-1, 1, 2) - 0.5
-        found = cv2.remap(grey, place, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return found.reshape(points.shape[:-1])
 
-    def lines(rims: np.ndarray, steps: Float[np.ndarray, "n"], above: float) -> Float[np.ndarray, "2 36 n"]:
-        """How far the picture's light at each point, moved outward by each step, differs from both its sides.
-
-        `above`: what lines above the eyes count, for the brows are lines as well.
-        """
-        out = rims - rims.mean(1, keepdims=True)
-        out /= np.linalg.norm(out, axis=2, keepdims=True)
-        line, inside, outside = (
-            light(rims[:, :, None] + out[:, :, None] * (steps + aside)[:, None]) for aside in (0.0, -0.003, 0.003)
-        )
-        alike = np.sign(line - inside) == np.sign(line - outside)
-        away = np.minimum(np.abs(line - inside), np.abs(line - outside)) * alike
-        brows = np.where(out[..., 1:2] > 0.4, above, 1.0)
-        return np.minimum(away, 40) * brows / brows.mean()
-
+def _rectangles(
+    portrait: Portrait, camera: Camera, vertices: Float[np.ndarray, "vertices 3"], eyes: Float[np.ndarray, "2 3"]
+) -> GlassesFront:
+    """The rounded rectangles that lie best on thin lines of the picture: unlike what is just inside and outside."""
+    grey = cv2.GaussianBlur(portrait.image, (0, 0), 0.8).astype(np.float32).mean(2)
     best, found = -1.0, (0.027, 0.021, 0.001)
     for wide, high, drop in product(WIDTHS, HEIGHTS, DROPS):
         if high > wide:
             continue  # nobody's glasses stand upright
         rims = np.stack(rim_lines(vertices, eyes, (wide, high), drop))
+        out = rims - rims.mean(1, keepdims=True)
+        out /= np.linalg.norm(out, axis=2, keepdims=True)
+        line, inside, outside = (seen_at(grey, camera, rims + out * aside)[..., 0] for aside in (0.0, -0.003, 0.003))
+        alike = np.sign(line - inside) == np.sign(line - outside)
+        away = np.minimum(np.abs(line - inside), np.abs(line - outside)) * alike
+        brows = np.where(out[..., 1] > 0.4, 0.4, 1.0)  # brows are lines as well
         unusual = ((wide - 0.027) / 0.012) ** 2 + ((high - 0.020) / 0.012) ** 2
-        score = float(lines(rims, np.zeros(1), 0.4).mean()) * (1 - 0.3 * unusual)
+        score = float((np.minimum(away, 40) * brows / brows.mean()).mean()) * (1 - 0.3 * unusual)
         if score > best:
             best, found = score, (float(wide), float(high), float(drop))
-    rims = np.stack(rim_lines(vertices, eyes, found[:2], found[2]))
-    both = lines(rims, BULGES, 0.8)
-    bulge = _strongest_ring(both[0] + both[1][(18 - np.arange(36)) % 36])
-    rims = np.stack(rim_lines(vertices, eyes, found[:2], found[2], bulge=bulge))
-    place = np.clip(camera.project(rims)[..., :2].astype(int), 0, np.array(grey.shape[::-1]) - 1).reshape(-1, 2)
-    red, green, blue = (float(v) / 255 for v in np.median(portrait.image[place[:, 1], place[:, 0]], 0))
-    start, breadth, shades = _breadth(portrait, camera, rims)
-    return Frames(found[:2], found[2], (red, green, blue), bulge + start, breadth, shades)
+    return usual_front(vertices, eyes, found[:2], drop=found[2])
 
 
-def _breadth(
-    portrait: Portrait, camera: Camera, rims: Float[np.ndarray, "2 36 3"]
-) -> tuple[Float[np.ndarray, "36"], Float[np.ndarray, "36"], Float[np.ndarray, "16 3"]]:
-    """Where outside its line the frame begins at each point of the left rim, how much broader than a wire it is, both
-    as both rims have it, and its colours by height: the pixels that are more like the frame's line than like the skin.
-    """
-    picture = cv2.GaussianBlur(portrait.image, (0, 0), 0.8).astype(np.float32) / 255
-    lab = cv2.cvtColor(picture, cv2.COLOR_RGB2Lab)
-    skin = cv2.cvtColor(np.asarray(portrait.skin_color, np.float32).reshape(1, 1, 3), cv2.COLOR_RGB2Lab)[0, 0]
-    out = rims - rims.mean(1, keepdims=True)
-    out /= np.linalg.norm(out, axis=2, keepdims=True)
-    steps = np.arange(-0.002, REACH_M + 1e-6, STEP_M)
-    place = camera.project(rims[:, :, None] + out[:, :, None] * steps[:, None])[..., :2].astype(np.float32)
-    seen, color = (
-        cv2.remap(each, place.reshape(-1, 1, 2) - 0.5, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).reshape(
-            *place.shape[:-1], 3
+def _picture(portrait: Portrait, camera: Camera, front: GlassesFront) -> UInt8[np.ndarray, "rows columns 3"]:
+    """The frame's colours on the sheet: those of the middle of its breadth, which no blur mixes with the skin's."""
+    left, bottom, right, top = sheet_box(front)
+    step = (right - left) / PICTURE_WIDTH
+    rows = round((top - bottom) / step)
+    x = left + (np.arange(PICTURE_WIDTH) + 0.5) * step
+    y = top - (np.arange(rows) + 0.5) * (top - bottom) / rows
+    places = on_sheet(front.plane, np.stack(np.meshgrid(x, y), -1))
+    seen = seen_at(portrait.image.astype(np.float32), camera, places)
+    core = np.zeros((rows, PICTURE_WIDTH), np.uint8)
+
+    def fill(first: np.ndarray, second: np.ndarray, kept: np.ndarray) -> None:
+        """Between two lines, where both ends are kept."""
+        first, second = (
+            np.round((line - (left, top)) / (step, -step) * 16 - 8).astype(np.int32) for line in (first, second)
         )
-        for each in (lab, picture)
-    )
-    unlike = np.linalg.norm(seen - skin, axis=3)
-    near = steps <= 0.0045
-    peak = np.where(near, unlike, 0).argmax(2)[..., None]
-    line = np.take_along_axis(seen, peak[..., None], 2)
-    frame = np.linalg.norm(seen - line, axis=3) < 0.5 * np.linalg.norm(line - skin, axis=3)
-    frame &= np.linalg.norm(line - skin, axis=3) > UNLIKE
-    index = np.arange(len(steps))
-    after = np.logical_and.accumulate(frame | (index < peak), axis=2) & (index >= peak)
-    before = np.logical_and.accumulate((frame | (index > peak))[..., ::-1], axis=2)[..., ::-1] & (index <= peak)
-    run = (after | before) & frame
-    first, last = np.where(run, steps, 1).min(2), np.where(run, steps, -1).max(2)
-    other = (18 - np.arange(36)) % 36
-    first, last = (np.where(run.any(2), ends, 0) for ends in (first, last))
-    first, last = (np.mean([ends[0], ends[1][other]], 0) for ends in (first, last))
-    broad = (last - first > 2.5 * WIRE_M) & (np.abs(out[0, :, 1]) > 0.2)  # at a rim's ends arms and bridge begin
-    broad = _closed(broad)
-    start = _calm(np.where(broad, np.maximum(first + WIRE_M, 0), 0))
-    breadth = _calm(np.where(broad, np.clip(last - first - 2 * WIRE_M, 0, BROAD_M), 0))
-    height = rims[..., 1]
-    level = (height.max() - height) / (height.max() - height.min())
-    shades = []
-    for middle in (np.arange(SHADES) + 0.5) / SHADES:
-        here = run & (np.abs(level - middle) < 1.0 / SHADES)[..., None]
-        shades.append(np.median(color[here], 0) if here.sum() >= 8 else np.full(3, np.nan))
-    table = np.array(shades)
-    known = np.isfinite(table[:, 0])
-    if not known.any():
-        return start, breadth, np.repeat(np.median(color[:, :, near].reshape(-1, 3), 0)[None], SHADES, 0)
-    rows = np.arange(SHADES)
-    return start, breadth, np.stack([np.interp(rows, rows[known], table[known, c]) for c in range(3)], 1)
+        for k in np.flatnonzero(kept & np.roll(kept, -1)):
+            after = (k + 1) % len(first)
+            cv2.fillConvexPoly(core, np.stack([first[k], second[k], second[after], first[after]]), 1, shift=4)
+
+    for side in (0, 1):
+        inset = 0.3 * (front.outer[side] - front.inner[side])
+        inner, outer = front.inner[side] + inset, front.outer[side] - inset
+        fill(around_lens(front.middles[side], inner), around_lens(front.middles[side], outer), front.seen[side])
+    x, low, high = front.bridge.T
+    inset = 0.3 * (high - low)
+    fill(np.column_stack([x, low + inset]), np.column_stack([x, high - inset]), np.arange(len(x)) < len(x) - 1)
+    if not core.any():
+        return np.full((rows, PICTURE_WIDTH, 3), 60, np.uint8)
+    _, nearest = cv2.distanceTransformWithLabels(1 - core, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    table = np.zeros((nearest.max() + 1, 3), np.float32)
+    table[nearest[core > 0]] = seen[core > 0]
+    return np.clip(np.round(cv2.GaussianBlur(table[nearest], (0, 0), 1.0)), 0, 255).astype(np.uint8)
 
 
-def _closed(ring: Bool[np.ndarray, "36"]) -> Bool[np.ndarray, "36"]:
-    """Single points of a ring made like their two neighbours where these agree."""
-    before, after = np.roll(ring, 1), np.roll(ring, -1)
-    return np.where(before == after, before, ring)
-
-
-def _calm(ring: Float[np.ndarray, "36"]) -> Float[np.ndarray, "36"]:
-    """Median of five neighbours, then the mean of three."""
-    calm = np.median([np.roll(ring, k) for k in range(-2, 3)], 0)
-    return np.mean([np.roll(calm, k) for k in (-1, 0, 1)], 0)
-
-
-def _strongest_ring(score: Float[np.ndarray, "36 n"]) -> Float[np.ndarray, "36"]:
-    """The closed line through the highest scores that goes from point to point in small steps (Viterbi), as offsets."""
-    count, steps = score.shape
-    score = score - 0.15 * score.max() * np.abs(BULGES) / BULGES.max()  # without a line to follow the shape stays
-    jump = BULGE_STIFF * score.max() * np.abs(BULGES[:, None] - BULGES[None]) / (BULGES[1] - BULGES[0])
-    total, came = np.zeros(steps), []
-    for point in range(3 * count):  # thrice round: the middle turn knows nothing of the ends
-        reach = total[None] - jump
-        came.append(reach.argmax(1))
-        total = reach.max(1) + score[point % count]
-    at, path = int(total.argmax()), []
-    for back in reversed(came):
-        path.append(at)
-        at = int(back[at])
-    middle = BULGES[np.array(path[::-1])[count : 2 * count]]
-    return (np.roll(middle, 1) + 2 * middle + np.roll(middle, -1)) / 4
+def _tint(portrait: Portrait, camera: Camera, front: GlassesFront) -> tuple[float, float, float, float]:
+    """The lenses' colour and how far they cover: skin just within the rims against skin just outside of them."""
+    picture = srgb_to_linear(portrait.image.astype(np.float32) / 255)
+    shares, colors, bare = [], [], []
+    for side in (0, 1):
+        low = np.flatnonzero(np.sin(2 * np.pi * np.arange(front.inner.shape[1]) / front.inner.shape[1]) < 0.1)
+        within = front.inner[side][:, None] * np.linspace(0.62, 0.9, 5)
+        beyond = front.outer[side][:, None] + np.linspace(0.003, 0.006, 5)
+        inside, outside = (
+            np.median(seen_at(picture, camera, on_sheet(front.plane, around_lens(front.middles[side], radii)))[low], 1)
+            for radii in (within, beyond)
+        )
+        shares.append(inside.mean(1) / np.maximum(outside.mean(1), 0.01))
+        colors.append(inside)
+        bare.append(outside)
+    share = float(np.percentile(np.concatenate(shares), 70))
+    if share > TINTED:
+        return GlassesFront.tint
+    inside, outside = (np.median(np.concatenate(each), 0) for each in (colors, bare))
+    cover = float(np.clip(1.15 * (1 - share), 0.2, 0.94))
+    seen, skin = (np.clip(c, 0, 1) ** (1 / 2.2) for c in (inside, outside))
+    red, green, blue = np.clip((seen - (1 - cover) * skin) / cover, 0.01, 0.95).tolist()
+    return red, green, blue, cover
 
 
 def frames_mask(
     portrait: Portrait, camera: Camera, vertices: Float[np.ndarray, "vertices 3"]
 ) -> Bool[np.ndarray, "h w"]:
-    """Pixels of rims, bridge and arms; none where no glasses are worn."""
+    """Pixels of rims, bridge and arms, and of lenses that are dark; none where no glasses are worn."""
     mask = np.zeros(portrait.image.shape[:2], np.uint8)
     if not wears_glasses(portrait):
         return mask > 0
-    frames = find_frames(portrait, camera, vertices)
-    rims = rim_lines(vertices, eye_centers(vertices), frames.half_size, frames.drop, bulge=frames.bulge)
-    inner = [rim[np.argmin(np.abs(rim[:, 0]))] for rim in rims]
-    depth = camera.project(rims[0].mean(0))[2]
-    thick = max(2, round(2 * RIM_M * camera.focal_px / depth))
-    for line, closed in ((rims[0], True), (rims[1], True), (np.stack(inner), False)):
-        points = np.round(camera.project(line)[:, :2] * 16).astype(np.int32)
-        cv2.polylines(mask, [points[:, None]], closed, 1, thick, shift=4)
-    for rim, breadth in zip(rims, (frames.breadth, frames.breadth[(18 - np.arange(36)) % 36]), strict=True):
-        out = rim - rim.mean(0)
-        ends = rim + out / np.linalg.norm(out, axis=1, keepdims=True) * (breadth + RIM_M)[:, None] * (
-            breadth[:, None] > 0
-        )
-        inner, outer = (np.round(camera.project(points)[:, :2] * 16).astype(np.int32) for points in (rim, ends))
-        for k in np.flatnonzero(breadth > 0):
-            after = (k + 1) % 36
+    front = find_frames(portrait, camera, vertices).front
+
+    def pixels(places: np.ndarray) -> np.ndarray:
+        return np.round(camera.project(on_sheet(front.plane, places))[:, :2] * 16).astype(np.int32)
+
+    for side in (0, 1):
+        around, kept = front.middles[side], front.seen[side]
+        inner = pixels(around_lens(around, front.inner[side] - RIM_M))
+        outer = pixels(around_lens(around, front.outer[side] + RIM_M))
+        for k in np.flatnonzero(kept):
+            after = (k + 1) % len(inner)
             cv2.fillConvexPoly(mask, np.stack([inner[k], outer[k], outer[after], inner[after]]), 1, shift=4)
-    return (mask > 0) | _beside_rims(portrait, rims, camera)
+        if front.tint[3] > 0.2:
+            cv2.fillPoly(mask, [inner], 1, shift=4)
+    x, low, high = front.bridge.T
+    bar = np.concatenate([np.column_stack([x, low - RIM_M]), np.column_stack([x, high + RIM_M])[::-1]])
+    cv2.fillPoly(mask, [pixels(bar)], 1, shift=4)
+    return (mask > 0) | _beside_rims(portrait, front, camera)
 
 
-def _beside_rims(portrait: Portrait, rims: list[Float[np.ndarray, "36 3"]], camera: Camera) -> Bool[np.ndarray, "h w"]:
+def _beside_rims(portrait: Portrait, front: GlassesFront, camera: Camera) -> Bool[np.ndarray, "h w"]:
     """What is near the rims, or between them and the ears, and unlike the skin around: broad corners, arms, shadows."""
     band = np.zeros(portrait.image.shape[:2], np.uint8)
-    scale = camera.focal_px / camera.project(rims[0].mean(0))[2]
-    for rim, temple in zip(rims, (454, 234), strict=True):
-        points = camera.project(rim)[:, :2]
+    scale = camera.focal_px / camera.project(on_sheet(front.plane, front.middles))[:, 2].mean()
+    for side, temple in enumerate((454, 234)):
+        radii = (front.inner[side] + front.outer[side]) / 2
+        points = camera.project(on_sheet(front.plane, around_lens(front.middles[side], radii)))[:, :2]
         cv2.polylines(band, [np.round(points * 16).astype(np.int32)[:, None]], True, 1, round(0.009 * scale), shift=4)
-        hinge = points[np.argmax(np.abs(rim[:, 0]) + 0.6 * (rim[:, 1] - rim[:, 1].mean()))]
-        ear = portrait.landmarks[temple, :2] + 0.15 * (portrait.landmarks[temple, :2] - hinge)
-        line = np.round(np.stack([hinge, ear]) * 16).astype(np.int32)
+        end = around_lens(front.middles[side], front.outer[side])[hinge(front, side)]
+        start = camera.project(on_sheet(front.plane, end[None]))[0, :2]
+        ear = portrait.landmarks[temple, :2] + 0.15 * (portrait.landmarks[temple, :2] - start)
+        line = np.round(np.stack([start, ear]) * 16).astype(np.int32)
         cv2.polylines(band, [line[:, None]], False, 1, round(0.014 * scale), shift=4)
     for ring, reach in ((EYE_LEFT, 0.002), (EYE_RIGHT, 0.002), (BROW_LEFT, 0.001), (BROW_RIGHT, 0.001)):
         inside = np.zeros_like(band)

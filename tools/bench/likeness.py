@@ -21,7 +21,7 @@ import tyro
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from digitalme.artifacts import Avatar, Likeness, Photo, Portrait
+from digitalme.artifacts import Avatar, Camera, Likeness, Photo, Portrait
 from digitalme.artifacts.files import write_png
 from digitalme.body.character import base_avatar
 from digitalme.body.eyes import with_eyes
@@ -59,6 +59,12 @@ FACE_SHAPES = (
 
 def synthetic_photo(seed: int) -> np.ndarray:
     """A studio photograph of a person that never lived."""
+    avatar, camera, smile, _ = synthetic_sitter(seed)
+    return render_avatar(avatar, camera, smile)
+
+
+def synthetic_sitter(seed: int) -> tuple[Avatar, Camera, dict[str, float], np.ndarray]:
+    """The person, the camera, how they smile, and the body's vertices at rest."""
     rng = np.random.default_rng(seed)
     body = load_body()
     shape = {name: float(rng.uniform(-0.6, 0.6)) for name in body.names("local") if name.startswith(FACE_SHAPES)}
@@ -79,7 +85,7 @@ def synthetic_photo(seed: int) -> np.ndarray:
     camera = portrait_camera(avatar, yaw=float(rng.uniform(-0.15, 0.15)), pitch=float(rng.uniform(-0.05, 0.1)),
                              width=720, height=720)  # fmt: skip
     smile = float(rng.uniform(0, 0.5))
-    return render_avatar(avatar, camera, {"mouthSmileLeft": smile, "mouthSmileRight": smile})
+    return avatar, camera, {"mouthSmileLeft": smile, "mouthSmileRight": smile}, vertices
 
 
 def built(photo: Photo) -> tuple[Portrait, Likeness, Avatar]:
