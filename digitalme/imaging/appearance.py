@@ -96,13 +96,15 @@ def traits(
     scale = 200 / face.height_px
     grey = cv2.GaussianBlur(image, (0, 0), max(face.height_px / 200, 0.3)).astype(np.float32).mean(2)
     slope = np.abs(cv2.Sobel(grey, cv2.CV_32F, 0, 1)) / scale
-    # a frame crosses the bridge of the nose as a horizontal edge, skin does not
+    # a frame crosses the bridge of the nose, or runs above it, as a horizontal edge; skin does not
     span = float(np.linalg.norm(face.points[33] - face.points[263]))
     x, y = (face.points[168] + face.points[197]) / 2
-    box = slope[
-        max(0, int(y - 0.13 * span)) : int(y + 0.13 * span), max(0, int(x - 0.045 * span)) : int(x + 0.045 * span)
-    ]
-    edge = float(np.percentile(box.mean(1), 95) / np.median(grey[seed])) if box.size else 0.0
+    rows = slice(max(0, int(y - 0.22 * span)), max(0, int(y + 0.13 * span)))
+    columns = slice(max(0, int(x - 0.045 * span)), max(0, int(x + 0.045 * span)))
+    bare = hair[rows, columns] < 0.5  # a fringe has edges of its own
+    clear = bare.sum(1) > 0.5 * bare.shape[1]
+    lines = (slope[rows, columns] * bare).sum(1)[clear] / bare.sum(1)[clear]
+    edge = float(np.percentile(lines, 95) / np.median(grey[seed])) if len(lines) > 3 else 0.0
 
     on_head = (hair > 0.5) & (face.up > -0.5) & ((face.up > 0.5) | ((face.up < 0.35) & ~face.polygon(marks.OVAL)))
     area = float(on_head.sum() / face.height_px**2)
@@ -113,7 +115,7 @@ def traits(
     spread = float(even[above].std()) if above.sum() > 0.02 * face.height_px**2 else 0.0
     return {
         "hat": float(np.clip((spread - 23) / 8, 0, 1)),
-        "glasses": float(np.clip((edge - 0.35) / 0.3, 0, 1)),
+        "glasses": float(np.clip((edge - 0.40) / 0.3, 0, 1)),
         "beard": beard_score(image, face),
         "bald": float(np.clip((0.07 - area) / 0.04, 0, 1)),
     }

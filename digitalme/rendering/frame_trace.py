@@ -35,7 +35,7 @@ SLIDE, WIDEN = 1.1, 0.7
 """What a step of the inner outline and of the breadth cost from one angle to the next, in Lab distance."""
 REGION = 1.2
 """What a step of a band (0.5 mm) gains where it has the frame's colour, and loses where it has not, in Lab distance."""
-WING_M, GAP_STEPS = 0.017, 7
+WING_M, GAP_STEPS = 0.019, 7
 """How far from the lens a wing may reach, metres; and how many steps a stud in it, or a light on it, may cover."""
 WING_FROM_M = 0.0015
 """What a corner reaches farther than its rim by more than this is a wing, metres."""
@@ -213,7 +213,7 @@ def trace_front(
     scale = camera.focal_px / camera.project(on_sheet(guess.plane, guess.middles))[:, 2].mean()
     lab = lab_of(portrait, scale)
     hair = cv2.GaussianBlur(portrait.hair.astype(np.float32), (0, 0), 0.001 * scale)
-    picture = np.dstack([lab, np.maximum(hair, 0.75 * _brows(portrait, 0.001 * scale))])
+    picture = np.dstack([lab, np.maximum(hair, 0.58 * _brows(portrait, 0.001 * scale))])
 
     def rays(middles: np.ndarray, base: np.ndarray) -> np.ndarray:
         tried = base[:, None] + OFFSETS

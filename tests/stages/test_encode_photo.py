@@ -63,6 +63,21 @@ def test_what_is_seen(plain):
     assert plain.lip_color[0] - plain.lip_color[1] > red - green, "lips are redder than skin"
 
 
+@pytest.mark.parametrize("height", [-0.10, 0.02], ids=["high bridge", "low bridge"])
+def test_glasses_are_recognised(astronaut, plain, height):
+    """Thin round rims painted around the eyes; their bridge lies above or on the bridge of the nose."""
+    marks, image = in_original(plain), astronaut.copy()
+    span = np.linalg.norm(marks[33] - marks[263])
+    middles = [(marks[outer] + marks[inner]) / 2 + (0, 0.05 * span) for outer, inner in ((33, 133), (263, 362))]
+    bar = [marks[168] + (side * 0.14 * span, height * span) for side in (-1, 1)]
+    for middle in middles:
+        center = np.round(16 * middle).astype(int).tolist()
+        cv2.circle(image, center, round(16 * 0.27 * span), (60, 50, 45), 1, cv2.LINE_AA, 4)
+    ends = [np.round(16 * end).astype(int).tolist() for end in bar]
+    cv2.line(image, *ends, (60, 50, 45), 1, cv2.LINE_AA, 4)
+    assert encode(image).traits["glasses"] > 0.5
+
+
 def test_masks_cover_what_they_say(plain):
     spots = plain.landmarks[:, :2].astype(int)
 
