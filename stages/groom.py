@@ -15,7 +15,7 @@ from digitalme.body.changes import changed, changes_of
 from digitalme.body.character import base_avatar
 from digitalme.body.eyes import WHITE, awake_lids, lash_color, with_eyes
 from digitalme.body.garment import OUTFITS, dress
-from digitalme.body.glasses import glasses_mesh, glasses_of_front, glasses_of_kind, lens_picture
+from digitalme.body.glasses import drawn_front, glasses_of_front, glasses_of_kind, lens_picture
 from digitalme.body.hair_cards import HAIR_STYLES, card_meshes, card_textures
 from digitalme.body.hair_color import hair_palette, palette_of, recolored
 from digitalme.body.hair_shell import fit_shell, settle_ears, shell_meshes
@@ -198,18 +198,34 @@ def _drawn(
     scalp = build_scalp(vertices, model)
     brows = landmark_points(vertices)[[105, 334], 1].mean() - scalp.center[1]
     hair = moe_hair(scalp, cut, bangs, brows, drawn_hair(portrait.hair_color))
+    shades: dict[str, np.ndarray] = {}
     if portrait.traits.get("glasses", 0.0) > 0.5:
         eyes = bend.body(bend.face(bend.eye_centers, whole_model=False))
         grow = 1 + 0.33 * config.intensity
         if traits.glasses:
             hair += glasses_of_kind(traits.glasses, vertices, eyes, grow)
         else:
-            hair.append(glasses_mesh(vertices, eyes, (0.027 * grow, 0.0215 * grow), 0.0013 * grow))
+            worn, shades = _drawn_glasses(portrait, likeness, vertices, eyes, grow)
+            hair += worn
     cloth = {part: _floats(drawn_cloth(color)) for part, color in cloth.items()}
     avatar = dress(avatar, vertices, config.outfit, cloth, hide=0.003, ease=0.6 + 0.4 * config.body, folds=False)
-    textures = avatar.textures | {"hair": paint_moe_hair(drawn_hair(portrait.hair_color))}
+    textures = avatar.textures | {"hair": paint_moe_hair(drawn_hair(portrait.hair_color))} | shades
     about = avatar.about | {"hair_style": cut, "beard": beard[0]}
     return replace(avatar, meshes=avatar.meshes + tuple(hair), textures=textures, about=about)
+
+
+def _drawn_glasses(
+    portrait: Portrait, likeness: Likeness, vertices: np.ndarray, eyes: np.ndarray, grow: float
+) -> tuple[list[AvatarMesh], dict[str, np.ndarray]]:
+    """The photo's glasses in a few flat colours on a drawn face; lenses only where they are dark."""
+    own = neutral_vertices(likeness)
+    frames = find_frames(portrait, likeness.camera, own)
+    front = drawn_front(frames.front, eye_centers(own), vertices, eyes, grow)
+    frame, panes = glasses_of_front(front, vertices)
+    flat = np.repeat(np.median(frames.picture, 1, keepdims=True), 4, 1).astype(np.uint8)
+    if front.tint[3] < 0.2:
+        return [frame], {"glasses": flat}
+    return [frame, panes], {"glasses": flat, "lenses": lens_picture(front)}
 
 
 def cloth_colors(portrait: Portrait) -> dict[str, tuple[float, float, float]]:

@@ -5,7 +5,7 @@ A front lies on a sheet that stands before the face as glasses do: flat between 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -27,6 +27,8 @@ SHEET_BEND, SHEET_FLAT = 5.4, 0.02
 """The sheet lies `SHEET_BEND` (|x| - SHEET_FLAT)^2 behind its middle, metres."""
 SHEET_BEFORE = 0.010
 """How far the sheet's middle lies before the bridge of the nose, metres."""
+DRAWN_MOST = np.array([0.027, 0.0195])
+"""Half width and height that a lens of a drawn face may have, metres before it grows."""
 TURN = 2 * np.pi * np.arange(ANGLES) / ANGLES
 """Directions about a lens's middle: 0 points to the ear, a quarter turn is up."""
 KINDS = {  # half width and height of a rim (metres), and how round it is
@@ -91,6 +93,36 @@ def usual_front(
         middles=np.column_stack([x, eyes[:, 1] - drop]),
         inner=rims - thickness, outer=rims + thickness, seen=np.ones((2, ANGLES), bool),
         bridge=np.column_stack([along, arch - thickness, arch + thickness]),
+    )  # fmt: skip
+
+
+def drawn_front(
+    front: GlassesFront,
+    own_eyes: Float[np.ndarray, "2 3"],
+    vertices: Float[np.ndarray, "vertices 3"],
+    eyes: Float[np.ndarray, "2 3"],
+    grow: float,
+) -> GlassesFront:
+    """A front for a drawn face: alike on both sides, as much larger (but for lenses that no drawn cheek has room for),
+    about its eyes nearly as it was about one's own."""
+    edge = around_lens(np.array([0.001, 0.0]), front.inner.mean(0))
+    grow *= float(np.min([1.0, *(DRAWN_MOST / (np.ptp(edge, axis=0) / 2))]))
+    inner, outer = (np.tile(grow * radii.mean(0), (2, 1)) for radii in (front.inner, front.outer))
+    thin = np.clip(0.0016 * grow - (outer - inner), 0, None) / 2  # a wire must be seen among drawn lines
+    inner, outer = inner - thin, outer + thin
+    nasal = (-np.cos(TURN) * outer[0]).max()
+    away = grow * (np.abs(front.middles[:, 0]) - np.abs(own_eyes[:, 0])).mean()
+    x = np.maximum(np.abs(eyes[:, 0]) + max(away, 0), nasal + 0.003)
+    level = eyes[:, 1] + 0.4 * grow * (front.middles[:, 1] - own_eyes[:, 1]).mean()
+    rim = around_lens(np.array([x.mean(), 0.0]), (inner + outer)[0] / 2)
+    heights = grow * (front.bridge[:, 1:] - front.middles[:, 1].mean())
+    by_nose = slice(3 * ANGLES // 4, ANGLES // 4, -1)
+    reach = np.interp(heights.mean(), rim[by_nose, 1], rim[by_nose, 0])
+    along = np.linspace(reach, -reach, len(heights))
+    return replace(
+        front, plane=float(landmark_points(vertices)[6, 2]) + SHEET_BEFORE, inner=inner, outer=outer,
+        middles=np.column_stack([np.sign(eyes[:, 0]) * x, level]),
+        bridge=np.column_stack([along, heights + level.mean()]),
     )  # fmt: skip
 
 
@@ -166,7 +198,7 @@ def _temple(
     """Points and triangles of the arm from a rim's outer end over the ear, and whose colour it has (x and y)."""
     at, model = hinge(front, side), load_body()
     radii = np.stack([front.inner[side], front.outer[side]], 1)
-    inside, outside = around_lens(front.middles[side], radii)[at]
+    outside = around_lens(front.middles[side], radii)[at, 1]
     way = np.sign(front.middles[side, 0])
     thick = float(np.clip(np.ptp(radii[at]), 0.0012, 0.0045))
     start = on_sheet(front.plane, outside - (way * 0.3 * thick, 0))
@@ -188,7 +220,8 @@ def _temple(
     a, b, c, d = index[:-1], index[1:], np.roll(index[1:], -1, 1), np.roll(index[:-1], -1, 1)
     faces = np.concatenate([np.stack([a, b, c], -1).reshape(-1, 3), np.stack([a, c, d], -1).reshape(-1, 3)])
     ends = [np.stack([index[k, [0] * 4], index[k, 1:5], index[k, 2:6]], 1)[:, ::turn] for k, turn in ((0, 1), (-1, -1))]
-    return points, np.concatenate([faces, *ends]), (inside + outside) / 2
+    above = around_lens(front.middles[side], radii)[(at + 3) % ANGLES]  # there the bar is, not the wing's blurred tip
+    return points, np.concatenate([faces, *ends]), above.mean(0)
 
 
 PANE_RINGS = (0.0, 0.9, 1.0)
@@ -330,18 +363,21 @@ def _outside_head(
 ) -> Float[np.ndarray, "n 3"]:
     """An arm of the glasses moved aside where a broad temple would swallow it; over the ear it may lie behind it."""
     model = load_body()
-    skin = vertices[np.setdiff1d(model.parts["head"].vertex_ids, ear_vertices(model))]
+    ids = model.parts["head"].vertex_ids
     side = np.sign(arm[0, 0])
-    skin = skin[skin[:, 0] * side > 0.02]
+    ids = ids[vertices[ids, 0] * side > 0.02]
+    face = vertices[ids[~np.isin(ids, ear_vertices(model))]]
+    half = len(arm) // 2
     moved = arm.copy()
     for k in range(1, len(moved)):
         point, before = moved[k], side * moved[k - 1, 0]
+        skin = face if k <= half else vertices[ids]
         near = (np.abs(skin[:, 1] - point[1]) < 0.010) & (np.abs(skin[:, 2] - point[2]) < 0.012)
         wanted = max(side * point[0], before - 0.0005)  # an arm does not bend inward
         if near.any():
             wanted = max(wanted, (side * skin[near, 0]).max() + clear)
-        # from half way on it runs over the ear, not around it
-        point[0] = side * (wanted if k <= len(moved) // 2 else min(wanted, before + 0.003))
+        # up to the ear it lies on the skin; from there on it runs over the ear, not around it
+        point[0] = side * (wanted if k <= half else min(wanted, before + (0.004 if k <= half + 2 else 0.0005)))
     smooth = moved.copy()
     smooth[1:-1, 0] = side * np.maximum(
         side * moved[1:-1, 0], side * (moved[:-2, 0] + 2 * moved[1:-1, 0] + moved[2:, 0]) / 4

@@ -484,4 +484,8 @@ def _bridge(lab: np.ndarray, camera: Camera, front: GlassesFront) -> Float[np.nd
     upper, lower = ((edge + edge[::-1]) / 2 for edge in (upper, lower))
     for _ in range(2):
         upper[1:-1], lower[1:-1] = ((e[:-2] + 2 * e[1:-1] + e[2:]) / 4 for e in (upper, lower))
-    return np.column_stack([columns, lower, upper])
+    # its ends lie within the rims at their own height, which slant
+    at = float((upper + lower).mean()) / 2
+    by_nose = slice(3 * ANGLES // 4, ANGLES // 4, -1)
+    ends = [float(np.interp(at, rim[by_nose, 1], rim[by_nose, 0])) for rim in rims]
+    return np.column_stack([np.linspace(ends[0], ends[1], len(columns)), lower, upper])

@@ -10,6 +10,7 @@ from digitalme.body.glasses import (
     ANGLES,
     TURN,
     around_lens,
+    drawn_front,
     glasses_of_front,
     lens_picture,
     on_sheet,
@@ -155,6 +156,24 @@ def test_meshes_face_outward_and_stand_before_the_head():
         assert rim[:, 1].min() > bottom - 1e-6
         away = np.abs(panes.positions[:, None, :2] - eyes[None, :, :2]).max(2).min(1) < 0.01
         assert panes.positions[away, 2].min() > eyes[:, 2].max() + 0.012
+
+
+def test_a_drawn_face_wears_the_same_shape():
+    """Cat-eyes stay cat-eyes: as much larger as told, even on both sides, apart at the nose, about the drawn eyes."""
+    vertices = load_body().vertices({})
+    eyes = eye_centers(vertices)
+    own = designed_front(DESIGNS["cat-eye"], vertices, eyes)
+    larger = np.array([[0.045, 1.70, 0.15], [-0.045, 1.70, 0.15]])
+    drawn = drawn_front(own, eyes, vertices, larger, 1.2)
+    np.testing.assert_allclose(drawn.outer[0], drawn.outer[1])
+    ratio = (drawn.outer / own.outer)[0]
+    assert ratio.max() < 1.25
+    assert ratio.min() > 1.0
+    rims = [around_lens(drawn.middles[side], drawn.outer[side]) for side in (0, 1)]
+    assert rims[0][:, 0].min() > 0.0025
+    assert rims[1][:, 0].max() < -0.0025
+    np.testing.assert_allclose(drawn.middles[:, 1], 1.70, atol=0.006)
+    assert np.abs(drawn.bridge[0, 0]) < np.abs(drawn.middles[0, 0])
 
 
 def test_temples_stay_outside_a_broad_head_and_reach_the_ears():

@@ -137,6 +137,16 @@ def test_glasses_are_worn_when_recognised():
     assert glasses.positions[front, 2].min() > eyes[:, 2].max()  # before the eyes
 
 
+def test_a_drawn_character_keeps_the_glasses():
+    portrait, likeness = synthetic_person({}, "short", traits={"glasses": 0.9})
+    avatar = groom(portrait, likeness, GroomConfig(look="moe"))
+    assert_whole(avatar)
+    eyes = np.stack([avatar.mesh(f"eye_{side}").positions.mean(0) for side in ("left", "right")])
+    places = avatar.mesh("glasses").positions
+    assert ((places.min(0)[:2] < eyes[:, :2]) & (eyes[:, :2] < places.max(0)[:2])).all()
+    assert avatar.mesh("glasses").material.texture in avatar.textures
+
+
 def moe_vertices(shape):
     return moe.moe_avatar(shape, moe.MoeColors(HAIR, HAIR, IRIS, HAIR), moe.MoeStyle())[1]
 
