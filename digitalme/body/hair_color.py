@@ -7,15 +7,21 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from digitalme.artifacts.portrait import Portrait
+from digitalme.body.landmarks import CHIN, FOREHEAD_TOP
 from digitalme.imaging.drawing import adjust, smoothstep, to_rgba
 
 
 def hair_palette(portrait: Portrait) -> Float[np.ndarray, "3 3"]:
     """Shade, body and shine of the hair (sRGB 0..1): medians of its darkest, middle and brightest fifth."""
-    inside = cv2.erode((portrait.hair > 0.6).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    pixels = portrait.image[inside].astype(np.float64) / 255
-    if len(pixels) < 300:
+    face = float(np.linalg.norm(portrait.landmarks[FOREHEAD_TOP, :2] - portrait.landmarks[CHIN, :2]))
+    for rim in (0.015, 0.0):  # at its edge hair is mixed with skin and wall
+        reach = 2 * max(2, round(rim * face)) + 1
+        inside = cv2.erode((portrait.hair > 0.6).astype(np.uint8), np.ones((reach, reach), np.uint8)) > 0
+        if inside.sum() >= 300:
+            break
+    else:
         return palette_of(portrait.hair_color)
+    pixels = portrait.image[inside].astype(np.float64) / 255
     order = pixels[np.argsort(pixels.mean(1))]
     n = len(order)
     fifths = (order[: n // 5], order[2 * n // 5 : 3 * n // 5], order[4 * n // 5 :])

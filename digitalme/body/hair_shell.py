@@ -50,7 +50,11 @@ _SAMPLE = (32, 72)
 _ROOT, _ROOTED = 0.0015, (0.002, 0.016)
 """Thickness at the hair's edge, and the distances from it, metres, where the shell lies that low and is free of it."""
 _ROUNDS, _COARSE = 3, 192
-"""Times that the edge is looked for, and columns of the texture in which it is."""
+"""Times that the edge is looked for, and columns of the sheet in which it is."""
+_WIDTH, _FINE = 768, 2
+"""Columns in which hair is made up that no photo shows, and how many times finer the texture is."""
+_DETAIL = 0.06
+"""Contrast of single hairs in what is made up, for it is enlarged."""
 _SHORT_DROP = 0.125
 """Hair whose pipe is shorter than this, metres, ends above the jaw: it lies on the nape and fades into the skin."""
 
@@ -319,7 +323,8 @@ def hair_outside_face(portrait: Portrait) -> np.ndarray:
 
 
 def _photo_of_hair(portrait: Portrait) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Enlarged: hair colours carried outward over its edge (0..1), hair (0..1), and what is not bare person."""
+    """Enlarged: hair colours carried outward over its edge (0..1); hair, and where its own detail is seen (0..1 both);
+    and what is not bare person."""
     big = cv2.resize(portrait.image, None, fx=_ENLARGE, fy=_ENLARGE, interpolation=cv2.INTER_CUBIC).astype(np.float32)
     hair = cv2.resize(hair_outside_face(portrait), None, fx=_ENLARGE, fy=_ENLARGE, interpolation=cv2.INTER_CUBIC)
     face = _ENLARGE * float(np.linalg.norm(portrait.landmarks[152, :2] - portrait.landmarks[10, :2]))
@@ -333,8 +338,10 @@ def _photo_of_hair(portrait: Portrait) -> tuple[np.ndarray, np.ndarray, np.ndarr
         for each in (big * core[..., None], core)
     )
     spread = cv2.resize(near / (share[..., None] + 1e-4), core.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    color = np.where(core[..., None] > 0.5, big, spread) / 255
-    there = cv2.GaussianBlur((hair > 0.5).astype(np.float32), (0, 0), 2.0)
+    # over the skin the photo shows how hair begins; over the wall only the hair's own colour goes on
+    shown = cv2.GaussianBlur(np.maximum(core, inside * (hair > 0.02)).astype(np.float32), (0, 0), 1.0)[..., None]
+    color = (spread + (big - spread) * shown) / 255
+    there = cv2.GaussianBlur(np.dstack([hair > 0.5, core > 0.5]).astype(np.float32), (0, 0), 2.0)
     open_ = cv2.resize(np.maximum(hair_outside_face(portrait), 1 - portrait.person), None, fx=_ENLARGE, fy=_ENLARGE,
                        interpolation=cv2.INTER_CUBIC)  # fmt: skip
     return color.astype(np.float32), there, cv2.GaussianBlur(open_, (0, 0), max(2.2, _SOFT * face))
@@ -393,7 +400,7 @@ def _seen_aside(
         )
         beta = np.degrees(np.arccos(np.clip(direction @ _View.of(camera).toward, -1, 1)))
         square = smoothstep(80, 45, beta).astype(np.float32)
-        known = square * hair
+        known = square * hair[..., 0]
         both = (known > 0.3) & (first_known > 0.3)
         if both.sum() > 200:  # the lamps differ from picture to picture
             laid = laid * np.clip(np.median(first[both], 0) / (np.median(laid[both], 0) + 1e-3), 0.5, 2)
@@ -419,6 +426,103 @@ def _brim_color(portrait: Portrait) -> Float[np.ndarray, "3"]:
     return np.median(portrait.image[rows[low], columns[low]], 0) / 255
 
 
+class _Sheet:
+    """The shell's texture as a grid of places: azimuth runs along rows, v down the columns."""
+
+    def __init__(self, shell: HairShell, camera: Camera, width: int, height: int) -> None:
+        azimuth, v = np.meshgrid((np.arange(width) + 0.5) / width * 2 * np.pi, (np.arange(height) + 0.5) / height)
+        self.shell, self.camera, self.view = shell, camera, _View.of(camera)
+        self.width, self.height, self.v = width, height, v
+        self.points = shell.points(azimuth, v)
+        self.polar = shell.scalp.angles(self.points)[1]
+        self.skull = v <= shell.skull_share
+        self.direction = np.where(
+            self.skull[..., None], shell.scalp.directions(azimuth, np.minimum(v / shell.skull_share, 1) * _EQUATOR),
+            shell.outward(azimuth),
+        )  # fmt: skip
+        self.beta = np.degrees(np.arccos(np.clip(self.direction @ self.view.toward, -1, 1)))
+        """Degrees between the surface's way out and the camera."""
+        self.side = (azimuth + np.pi) % (2 * np.pi) - np.pi
+
+    def look_up(self, picture: np.ndarray, at: np.ndarray | None = None) -> np.ndarray:
+        """What an enlarged picture of the camera shows at these world points, by default the sheet's own."""
+        points = self.points if at is None else at
+        place = (self.camera.project(points)[..., :2] * _ENLARGE - 0.5).astype(np.float32)
+        return cv2.remap(picture, place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+    def known(self, there: np.ndarray) -> np.ndarray:
+        """How well the camera's picture shows hair at each place, 0..1. Channels of `there`: hair, its own detail."""
+        hair, detail = np.moveaxis(self.look_up(there), -1, 0)
+        return hair * (0.25 * smoothstep(82, 50, self.beta) * (1 - detail) + smoothstep(86, 66, self.beta) * detail)
+
+    def blur(self, picture: np.ndarray, sigma: float) -> np.ndarray:
+        """A Gaussian blur that goes around the head; `sigma` in texels of a sheet that is _WIDTH wide."""
+        sigma = sigma * self.width / _WIDTH
+        shrink = 4 if sigma > 12 else 1
+        small = cv2.resize(
+            picture.astype(np.float32), (self.width // shrink, self.height // shrink), interpolation=cv2.INTER_AREA
+        )
+        wrapped = cv2.GaussianBlur(np.concatenate([small] * 3, 1), (0, 0), sigma / shrink)
+        return cv2.resize(wrapped[:, self.width // shrink : 2 * (self.width // shrink)], (self.width, self.height))
+
+    def falling(self, lowest: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Metres above the hair's lower end, and inside the nape's hairline; both ragged by `noise`."""
+        scalp, ragged = self.shell.scalp, np.clip(noise, -2, 2) * 0.0025
+        half = np.where((self.points - scalp.center) @ self.view.right < 0, lowest[0], lowest[1])
+        above = self.points[..., 1] - self.blur(half, 30) + ragged
+        return above, (hairline(self.side) - self.polar) * scalp.radius.mean() + ragged
+
+
+def _noise(width: int, height: int) -> np.ndarray:
+    return strands(width, height, np.ones((3, 3)), wave=4)[1]
+
+
+def _alpha(
+    sheet: _Sheet, lowest: np.ndarray, noise: np.ndarray, open_: np.ndarray, aside: _Sides | None
+) -> Float[np.ndarray, "h w"]:
+    """Where the shell is hair: in front the photo decides (only bare face and neck cut it), behind the hairline and the
+    lowest hair do. `open_`: what of the enlarged photo is not bare person. `aside`: what other pictures show."""
+    shell = sheet.shell
+    above_bottom, nape = sheet.falling(lowest, noise)
+    fade = 0.022 if shell.drop < _SHORT_DROP else 0.009
+    behind = smoothstep(-0.003, fade, np.maximum(above_bottom - 0.004, nape))
+    front = smoothstep(0.25, 0.75, sheet.look_up(open_) + 0.04 * noise) * smoothstep(-0.012, 0.004, above_bottom)
+    use_photo = smoothstep(98, 82, sheet.beta)
+    if aside is not None:
+        # where the first one looks along the surface, or past it, the others say where skin is bare
+        use_photo = use_photo * (1 - aside.shown * smoothstep(34, 50, sheet.beta))
+        bare = smoothstep(0.25, 0.75, aside.covered + 0.04 * noise) * smoothstep(-0.012, 0.004, above_bottom)
+        behind = behind + (bare - behind) * aside.shown * (1 - use_photo)
+    alpha = front * use_photo + behind * (1 - use_photo)
+    if aside is not None:  # where the first hands over to the others both may be right by halves: no veil stays there
+        alpha = alpha * smoothstep(0.25, 0.5, alpha)
+    slanted = _slanted(sheet)
+    alpha = alpha + (alpha[:, ::-1] - alpha) * slanted
+    alpha[-_texels(8, sheet) :] = 0
+    wide = np.concatenate([alpha] * 3, 1).astype(np.float32)
+    far, near = (
+        cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _texels(reach, sheet) + 1,) * 2) for reach in (20, 5)
+    )
+    closed = cv2.morphologyEx(wide, cv2.MORPH_CLOSE, far)[:, sheet.width : 2 * sheet.width]
+    alpha = cv2.morphologyEx(alpha.astype(np.float32), cv2.MORPH_CLOSE, near)
+    top = sheet.skull & (sheet.polar < np.radians(52))
+    alpha = np.where(top, np.maximum(alpha, closed), alpha)  # no holes on the top of the head
+    return _without_islands(sheet.blur(alpha, 1.5))
+
+
+def _texels(count: int, sheet: _Sheet) -> int:
+    """So many texels of a sheet that is _WIDTH wide in this one's."""
+    return max(1, round(count * sheet.width / _WIDTH))
+
+
+def _slanted(sheet: _Sheet) -> Float[np.ndarray, "h w"]:
+    """How much the far side of a turned head is seen at a slant: the near side says better where hair begins there."""
+    return (
+        smoothstep(28, 48, sheet.beta) * smoothstep(10, 20, sheet.beta - sheet.beta[:, ::-1])
+        * (np.abs(sheet.side) < np.radians(100))
+    )  # fmt: skip
+
+
 def paint_shell(
     portrait: Portrait,
     camera: Camera,
@@ -426,55 +530,69 @@ def paint_shell(
     lowest: np.ndarray,
     own: tuple[np.ndarray, np.ndarray, np.ndarray],
     others: Sequence[tuple[Portrait, Camera]] = (),
-    width: int = 768,
 ) -> UInt8[np.ndarray, "h w 4"]:
     """The shell's texture over (azimuth, v), strands running from the crown down. `own`: the portrait's
-    `_photo_of_hair`. `others` see what the first does not; what none of them sees is made up."""
-    view, scalp = _View.of(camera), shell.scalp
-    height = _SKULL_ROWS + round(shell.drop / _TEXEL)
-    azimuth, v = np.meshgrid((np.arange(width) + 0.5) / width * 2 * np.pi, (np.arange(height) + 0.5) / height)
-    points = shell.points(azimuth, v)
-    polar = scalp.angles(points)[1]
-    skull = v <= shell.skull_share
-    direction = np.where(
-        skull[..., None], scalp.directions(azimuth, np.minimum(v / shell.skull_share, 1) * _EQUATOR),
-        shell.outward(azimuth),
-    )  # fmt: skip
+    `_photo_of_hair`. `others` see what the first does not; what none of them sees is made up.
+
+    What is made up is made at half the size: it has no more to show.
+    """
     color, there, open_ = own
+    coarse = _Sheet(shell, camera, _WIDTH, _rows(shell))
+    unseen, shade = _unseen(portrait, coarse, lowest, color, there)
 
-    def look_up(picture: np.ndarray, at: np.ndarray) -> np.ndarray:
-        place = (camera.project(at)[..., :2] * _ENLARGE - 0.5).astype(np.float32)
-        return cv2.remap(picture, place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    sheet = _Sheet(shell, camera, _FINE * coarse.width, _FINE * coarse.height)
+    size = sheet.width, sheet.height
 
-    beta = np.degrees(np.arccos(np.clip(direction @ view.toward, -1, 1)))
-    photo = look_up(color, points)
-    known = smoothstep(82, 50, beta) * look_up(there, points)
+    def enlarged(picture: np.ndarray) -> np.ndarray:
+        return cv2.resize(picture.astype(np.float32), size, interpolation=cv2.INTER_CUBIC)
 
-    # Behind the ears: fold the azimuth back into the strip at the side that the photo saw, and level the light there.
-    side = (azimuth + np.pi) % (2 * np.pi) - np.pi
+    noise = _noise(*size)
+    hat = portrait.traits.get("hat", 0.0) > 0.5
+    mix = sheet.blur(sheet.known(there), 5)[..., None]
+    detail = noise - cv2.GaussianBlur(noise.astype(np.float32), (0, 0), 1.2)
+    made_up = enlarged(unseen) * (1 + (0.0 if hat else _DETAIL) * detail[..., None])
+    picture = sheet.look_up(color) * mix + made_up * (1 - mix)
+    sides = None
+    if others:
+        aside = _seen_aside(others, coarse.points, coarse.direction, coarse.look_up(color), coarse.known(there))
+        seen, shown, covered = (np.clip(enlarged(each), 0, 1) for each in (aside.share, aside.shown, aside.covered))
+        sides = _Sides(enlarged(aside.color), seen, shown, covered)
+        own_share = (np.clip(sheet.blur(seen, 6) * 1.3 - 0.15, 0, 1) * seen)[..., None] * (1 - mix)
+        picture = picture * (1 - own_share) + sides.color * own_share
+    picture = picture + (picture[:, ::-1] - picture) * _slanted(sheet)[..., None]
+    alpha = _alpha(sheet, lowest, noise, open_, sides)
+    rgba = np.concatenate([np.clip(picture * (1 - enlarged(shade)[..., None] * (1 - mix)), 0, 1), alpha[..., None]], -1)
+    return np.round(rgba * 255).astype(np.uint8)
+
+
+def _rows(shell: HairShell) -> int:
+    return _SKULL_ROWS + round(shell.drop / _TEXEL)
+
+
+def _unseen(
+    portrait: Portrait, sheet: _Sheet, lowest: np.ndarray, color: np.ndarray, there: np.ndarray
+) -> tuple[Float[np.ndarray, "h w 3"], Float[np.ndarray, "h w"]]:
+    """Hair where the photo shows none, and how much darker it is toward its end.
+
+    Behind the ears the azimuth is folded back into the strip at the side that the photo saw, its light levelled.
+    """
+    shell, blur, polar, side = sheet.shell, sheet.blur, sheet.polar, sheet.side
+    photo, known = sheet.look_up(color), sheet.known(there)
     # The strip: 38 to 60 degrees over the skull, 62 to 84 where hair hangs and the face is in front.
-    strip = 38 + 24 * smoothstep(0.8, 1.1, v / shell.skull_share)
+    strip = 38 + 24 * smoothstep(0.8, 1.1, sheet.v / shell.skull_share)
     fold = np.abs((np.abs(np.degrees(side)) - strip) % 44 - 22) + strip
     fold = np.where(np.degrees(np.abs(side)) > strip + 22, fold, np.abs(np.degrees(side)))
     left_share = smoothstep(-0.35, 0.35, np.sin(side))[..., None]
     mirrored, mirrored_known = np.zeros_like(photo), np.zeros(photo.shape[:2], np.float32)
     for sign, share in ((1, left_share), (-1, 1 - left_share)):
-        turned = sign * np.radians(fold)
-        folded = shell.points(turned, v)
-        mirrored += (look_up(color, folded) * share).astype(np.float32)
-        mirrored_known += (look_up(there, folded) * share[..., 0]).astype(np.float32)
+        folded = shell.points(sign * np.radians(fold), sheet.v)
+        mirrored += (sheet.look_up(color, folded) * share).astype(np.float32)
+        mirrored_known += (sheet.look_up(there, folded)[..., 0] * share[..., 0]).astype(np.float32)
     hat = portrait.traits.get("hat", 0.0) > 0.5
     palette = np.repeat(_brim_color(portrait)[None], 3, 0) if hat else hair_palette(portrait)
     contrast = 0.08 if hat else 0.75  # felt has no strands
-    drawn, noise = strands(width, height, palette * np.array([[0.92], [1.0], [0.97]]), wave=4, contrast=contrast)
-
-    def blur(picture: np.ndarray, sigma: float) -> np.ndarray:
-        shrink = 4 if sigma > 12 else 1
-        small = cv2.resize(
-            picture.astype(np.float32), (width // shrink, height // shrink), interpolation=cv2.INTER_AREA
-        )
-        wrapped = cv2.GaussianBlur(np.concatenate([small] * 3, 1), (0, 0), sigma / shrink)
-        return cv2.resize(wrapped[:, width // shrink : 2 * (width // shrink)], (width, height))
+    tones = palette * np.array([[0.92], [1.0], [0.97]])
+    drawn, noise = strands(sheet.width, sheet.height, tones, wave=4, contrast=contrast)
 
     # fine structure: the photo's where it can be mirrored, drawn strands elsewhere, or curls like those in front
     trust = blur(mirrored_known, 4)[..., None]
@@ -487,7 +605,8 @@ def paint_shell(
             smoothstep(_STRAIGHT, _CURLED, hair_traits(portrait).coherence),
             smoothstep(_SHORT_DROP, 0.6 * _SHORT_DROP, shell.drop),
         )
-        made_up += curled * (0.8 * grain((photo - blur(photo, 18))[sample], width, height) - made_up)
+        spots = grain((photo - blur(photo, 18))[sample], sheet.width, sheet.height)
+        made_up += curled * (0.8 * spots - made_up)
     # folded over and over, the strip would show its pattern at the back
     trust = trust * (1 - smoothstep(48, 72, np.degrees(np.abs(side))))[..., None]
     fine = (mirrored - blur(mirrored, 18)) * trust + made_up * (1 - 0.7 * trust)
@@ -498,45 +617,9 @@ def paint_shell(
     base = palette[1] * (0.97 - 0.12 * smoothstep(40, 120, np.degrees(polar))[..., None])
     follow = 0.2 if hat else 0.75  # a badge in front says nothing of the back
     fine = fine * (0.3 if hat else 1.0)
-    unseen = base * (1 - follow * certain) + near * follow * certain + fine
-    mix = blur(known, 5)[..., None]
-    picture = photo * mix + unseen * (1 - mix)
-    aside = _seen_aside(others, points, direction, photo, known)
-    own = (np.clip(blur(aside.share, 6) * 1.3 - 0.15, 0, 1) * aside.share)[..., None] * (1 - mix)
-    picture = picture * (1 - own) + aside.color * own
-
-    # alpha: in front the photo decides (only bare face and neck cut it), behind the hairline and the lowest hair do
-    half = np.where((points - scalp.center) @ view.right < 0, lowest[0], lowest[1])
-    bottom = blur(half, 30)
-    ragged = np.clip(noise, -2, 2) * 0.0025
-    above_bottom = points[..., 1] - bottom + ragged
-    nape = (hairline(side) - polar) * scalp.radius.mean() + ragged
-    fade = 0.022 if shell.drop < _SHORT_DROP else 0.009
-    behind = smoothstep(-0.003, fade, np.maximum(above_bottom - 0.004, nape))
-    front = smoothstep(0.25, 0.75, look_up(open_, points) + 0.04 * noise) * smoothstep(-0.012, 0.004, above_bottom)
-    # where the first one looks along the surface, or past it, the others say where skin is bare
-    use_photo = smoothstep(98, 82, beta) * (1 - aside.shown * smoothstep(34, 50, beta))
-    told = aside.shown * (1 - use_photo)
-    bare = smoothstep(0.25, 0.75, aside.covered + 0.04 * noise) * smoothstep(-0.012, 0.004, above_bottom)
-    behind = behind + (bare - behind) * told
-    alpha = front * use_photo + behind * (1 - use_photo)
-    if others:  # where the first one hands over to the others both may be right by halves: no veil stays there
-        alpha = alpha * smoothstep(0.25, 0.5, alpha)
-    # the far side of a turned head is seen at a slant: the near side says better where hair begins there
-    slanted = smoothstep(28, 48, beta) * smoothstep(10, 20, beta - beta[:, ::-1]) * (np.abs(side) < np.radians(100))
-    alpha = alpha + (alpha[:, ::-1] - alpha) * slanted
-    picture = picture + (picture[:, ::-1] - picture) * slanted[..., None]
-    alpha[-8:] = 0
-    wide = np.concatenate([alpha] * 3, 1).astype(np.float32)
-    closed = cv2.morphologyEx(wide, cv2.MORPH_CLOSE, np.ones((41, 41), np.uint8))[:, width : 2 * width]
-    alpha = cv2.morphologyEx(alpha.astype(np.float32), cv2.MORPH_CLOSE, np.ones((11, 11), np.uint8))
-    top = skull & (polar < np.radians(52))
-    alpha = np.where(top, np.maximum(alpha, closed), alpha)  # no holes on the top of the head
-    alpha = _without_islands(alpha)
     # darker toward its lower end, which is the nape's where the photo's lowest hair is at the temples
-    shade = 1 - 0.35 * smoothstep(0.03, 0.0, np.maximum(above_bottom, nape))[..., None] * (1 - mix)
-    rgba = np.concatenate([np.clip(picture * shade, 0, 1), alpha[..., None]], -1)
-    return np.round(rgba * 255).astype(np.uint8)
+    shade = 0.35 * smoothstep(0.03, 0.0, np.maximum(*sheet.falling(lowest, noise)))
+    return base * (1 - follow * certain) + near * follow * certain + fine, shade
 
 
 def _best_seen(known: np.ndarray, rows: int, columns: int) -> tuple[slice, slice] | None:
@@ -601,25 +684,46 @@ def fit_shell(
     drop = float(np.clip(scalp.center[1] + 0.05 - lowest.min(), 0.10, 0.40))
     if drop > _SHORT_DROP:
         thickness = _draped(scalp, thickness)
-    own = _photo_of_hair(portrait)
+    color, there, open_ = _photo_of_hair(portrait)
+    # skin that the photo shows beyond this skull's outline has nothing to lie on but the shell
+    own = color, there, np.maximum(open_, 1 - _skull_seen(scalp, camera, open_.shape))
     shell = HairShell(scalp, thickness, np.zeros((2, 1)), drop, np.zeros((1, 1, 4), np.uint8))
     for _ in range(_ROUNDS):  # a lower shell shows the photo's edge elsewhere
         shell = replace(shell, pipe=fit_pipe(scalp, shell.thickness, hair, camera, drop))
-        edge = paint_shell(portrait, camera, shell, lowest, own, others, width=_COARSE)[..., 3]
+        sheet = _Sheet(shell, camera, _COARSE, _rows(shell))
+        aside = None
+        if others:
+            aside = _seen_aside(others, sheet.points, sheet.direction, sheet.look_up(own[0]), sheet.known(own[1]))
+        edge = _alpha(sheet, lowest, _noise(sheet.width, sheet.height), own[2], aside)
         shell = replace(shell, thickness=_rooted(shell, thickness, edge))
     shell = replace(shell, pipe=fit_pipe(scalp, shell.thickness, hair, camera, drop))
     return replace(shell, texture=paint_shell(portrait, camera, shell, lowest, own, others))
 
 
+def _skull_seen(scalp: Scalp, camera: Camera, shape: tuple[int, ...]) -> Float[np.ndarray, "h w"]:
+    """Where a picture, enlarged to this shape, shows the skull or what is below it: 1, soft at its outline."""
+    azimuth, polar = scalp.grid()
+    above = polar[:, 0] <= _EQUATOR
+    spots = camera.project(scalp.surface(azimuth[above], polar[above]))[..., :2].reshape(-1, 2) * _ENLARGE - 0.5
+    outline = cv2.convexHull(np.round(spots).astype(np.int32))[:, 0]
+    seen = np.zeros(shape, np.uint8)
+    cv2.fillConvexPoly(seen, outline, 1)
+    left, right = outline[:, 0].min(), outline[:, 0].max()
+    seen[int(np.clip(outline[outline[:, 0] == left][0, 1], 0, shape[0])) :, max(left, 0) : right + 1] = 1
+    seen = cv2.erode(seen, np.ones((2 * _ENLARGE + 1,) * 2, np.uint8))
+    return cv2.GaussianBlur(seen.astype(np.float32), (0, 0), _ENLARGE)
+
+
 def _rooted(
-    shell: HairShell, full: Float[np.ndarray, "p a"], alpha: UInt8[np.ndarray, "h w"]
+    shell: HairShell, full: Float[np.ndarray, "p a"], alpha: Float[np.ndarray, "h w"]
 ) -> Float[np.ndarray, "p a"]:
     """The thickness `full`, going down to the skin at the edge of the hair, as far back as the ears: hair grows there.
 
     `alpha`: what of the shell, as it is now, is hair.
     """
     h, w = alpha.shape[0], round(2 * np.pi * float(shell.scalp.radius.mean()) / _TEXEL)
-    wide = np.concatenate([cv2.resize(alpha, (w, h), interpolation=cv2.INTER_LINEAR)] * 3, 1) > 128
+    edge = cv2.resize(alpha.astype(np.float32), (w, h), interpolation=cv2.INTER_LINEAR)
+    wide = np.concatenate([edge] * 3, 1) > 0.5
     far = cv2.distanceTransform(wide.astype(np.uint8), cv2.DIST_L2, 5)[:, w : 2 * w] * _TEXEL
     azimuth, polar = shell.scalp.grid()
     v = np.minimum(polar / _EQUATOR, 1) * shell.skull_share
@@ -640,13 +744,14 @@ def shell_meshes(shell: HairShell, azimuths: int = 96, over_skull: int = 40) -> 
     index = np.arange(turn.size).reshape(turn.shape)
     a, b, c, d = index[:-1, :-1], index[1:, :-1], index[1:, 1:], index[:-1, 1:]
     faces = np.concatenate([np.stack([a, b, c], -1).reshape(-1, 3), np.stack([a, c, d], -1).reshape(-1, 3)])
-    alpha = cv2.dilate(shell.texture[..., 3], np.ones((9, 9), np.uint8))
-    h, w = alpha.shape
+    h, w = shell.texture.shape[:2]
+    near, far = (np.ones((2 * round(reach * w / _WIDTH) + 1,) * 2, np.uint8) for reach in (4, 15))
+    alpha = cv2.dilate(shell.texture[..., 3], near)
     uvs = np.stack([turn / (2 * np.pi), down], -1).reshape(-1, 2)
     spots = np.clip((uvs[faces].mean(1) * [w, h]).astype(int), 0, [w - 1, h - 1])
     shown = alpha[spots[:, 1], spots[:, 0]] > 20
     # the inner layer ends before the outer one's edge, or it would look out from behind it as a dark line
-    inside = cv2.erode(shell.texture[..., 3], np.ones((31, 31), np.uint8))[spots[:, 1], spots[:, 0]] > 200
+    inside = cv2.erode(shell.texture[..., 3], far)[spots[:, 1], spots[:, 0]] > 200
     meshes = []
     for name, height, brightness in (("hair_inner", -0.0035, 0.75), ("hair", 0.0, 1.0)):
         points = shell.points(turn, down, height).reshape(-1, 3)
@@ -667,7 +772,7 @@ def shell_meshes(shell: HairShell, azimuths: int = 96, over_skull: int = 40) -> 
         meshes.append(keep_faces(mesh, shown & inside if name == "hair_inner" else shown))
     # the edge is drawn once more, blended: a mask's edge looks cut out
     corners = np.clip((uvs * [w, h]).astype(int), 0, [w - 1, h - 1])
-    least = cv2.erode(shell.texture[..., 3], np.ones((9, 9), np.uint8))[corners[:, 1], corners[:, 0]]
+    least = cv2.erode(shell.texture[..., 3], near)[corners[:, 1], corners[:, 0]]
     soft = shown & (least[faces].min(1) < 250)
     outer = meshes[-1]
     if soft.any():
