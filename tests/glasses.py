@@ -37,6 +37,7 @@ class Design:
     bridge: tuple[float, float] = (4.0, 2.5)
     """Height of its middle above the lenses' middle, and its breadth."""
     half_rim: bool = False
+    rimless: bool = False
     tint: tuple[float, float, float, float] = CLEAR
     mottled: float = 0.0
 
@@ -54,6 +55,7 @@ DESIGNS = {
     "aviator": Design((28, 22), 0.75, 1.5, 1.4, (0.34, 0.28, 0.18), (0.34, 0.28, 0.18), hang=3, bridge=(9, 1.8)),
     "sunglasses": Design((28, 21), 0.6, 3.6, 2.8, (0.04, 0.04, 0.04), (0.04, 0.04, 0.04), wing=2, bridge=(6, 4),
                          tint=(0.05, 0.05, 0.06, 0.88)),
+    "rimless": Design((25.5, 17), 0.6, 0.6, 0.6, (0.30, 0.26, 0.20), (0.30, 0.26, 0.20), bridge=(4, 1.8), rimless=True),
 }  # fmt: skip
 THICK = ("thick black rectangle", "cat-eye", "round tortoise", "thick red", "panto brown", "sunglasses")
 
@@ -71,7 +73,7 @@ def designed_front(
     breadth = 0.001 * scale * (design.below + (design.above - design.below) * up)
     corner = np.exp(-(((TURN - np.radians(34)) / np.radians(11)) ** 2))
     outer = inner + np.maximum(breadth, 0.0006) + 0.001 * scale * design.wing * corner
-    seen = np.sin(TURN) > -0.25 if design.half_rim else np.ones(ANGLES, bool)
+    seen = np.sin(TURN) > -0.25 if design.half_rim else np.full(ANGLES, not design.rimless)
     middles = guess.middles.copy()
     gap = 0.0075 * scale  # half the least distance of the two rims
     nasal = (inner + breadth)[np.abs(TURN - np.pi) < 0.8].max()

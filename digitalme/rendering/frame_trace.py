@@ -264,7 +264,7 @@ def trace_front(
     rim = _parts_seen(clearness)
     first, last = (np.where(rim, edge, base) for edge in (first, last))
     front = replace(guess, middles=middles, inner=first, outer=last, seen=rim)
-    return replace(front, bridge=_bridge(lab, camera, front)), clearness
+    return replace(front, bridge=trace_bridge(portrait, camera, front)), clearness
 
 
 def _dark_lenses(portrait: Portrait, camera: Camera, guess: GlassesFront) -> bool:
@@ -462,8 +462,9 @@ def _parts_seen(clearness: Float[np.ndarray, "2 angles"]) -> Bool[np.ndarray, "2
     return np.stack([rim, rim])
 
 
-def _bridge(lab: np.ndarray, camera: Camera, front: GlassesFront) -> Float[np.ndarray, "n 3"]:
+def trace_bridge(portrait: Portrait, camera: Camera, front: GlassesFront) -> Float[np.ndarray, "n 3"]:
     """The bar between the rims, alike on both sides of its middle: the clearest band that crosses the gap."""
+    lab = lab_of(portrait, camera.focal_px / camera.project(on_sheet(front.plane, front.middles))[:, 2].mean())
     rims = [around_lens(front.middles[side], (front.inner[side] + front.outer[side]) / 2) for side in (0, 1)]
     high = np.ptp(rims[0][:, 1])
     level = front.middles[:, 1].mean()

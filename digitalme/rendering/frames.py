@@ -13,7 +13,7 @@ from digitalme.artifacts import Camera, Portrait
 from digitalme.body.glasses import GlassesFront, around_lens, hinge, on_sheet, rim_lines, sheet_box, usual_front
 from digitalme.body.landmarks import BROW_LEFT, BROW_RIGHT, EYE_LEFT, EYE_RIGHT
 from digitalme.body.model import load_body
-from digitalme.rendering.frame_trace import SEEN, seen_at, trace_front
+from digitalme.rendering.frame_trace import SEEN, seen_at, trace_bridge, trace_front
 from digitalme.spaces import srgb_to_linear
 
 WIDTHS = np.arange(0.022, 0.0341, 0.002)
@@ -25,6 +25,10 @@ UNLIKE = 14.0
 """Lab distance from the skin around beyond which a pixel beside the rims belongs to the glasses."""
 RIM_M = 0.0012
 """How far around rims and bridge is painted over, metres."""
+FAINT = 4.0
+"""Levels of grey (0..255) that rims must differ from both sides by to tell their size."""
+WIRE_M = 0.0013
+"""Breadth of rims that cannot be followed, metres."""
 TINTED = 0.62
 """Lenses that let less light through than this are tinted."""
 PICTURE_WIDTH = 512
@@ -56,10 +60,11 @@ def find_frames(portrait: Portrait, camera: Camera, vertices: Float[np.ndarray, 
     eyes = eye_centers(vertices)
     front, clear = trace_front(portrait, camera, usual_front(vertices, eyes, drop=0.005))
     followed = bool((clear > SEEN).mean() > LEAST_SEEN)
-    if not followed:
+    if not followed:  # broad or dark rims would be seen: these are wires, or none
         front = _rectangles(portrait, camera, vertices, eyes)
+        front = replace(front, bridge=trace_bridge(portrait, camera, front))
     front = replace(front, tint=_tint(portrait, camera, front))
-    return Frames(front, _picture(portrait, camera, front), followed)
+    return Frames(front, _picture(portrait, camera, front, rims=followed), followed)
 
 
 def _rectangles(
@@ -67,7 +72,7 @@ def _rectangles(
 ) -> GlassesFront:
     """The rounded rectangles that lie best on thin lines of the picture: unlike what is just inside and outside."""
     grey = cv2.GaussianBlur(portrait.image, (0, 0), 0.8).astype(np.float32).mean(2)
-    best, found = -1.0, (0.027, 0.021, 0.001)
+    best, found = FAINT, (0.0265, 0.0195, 0.004)  # where there is next to nothing to see, common lenses
     for wide, high, drop in product(WIDTHS, HEIGHTS, DROPS):
         if high > wide:
             continue  # nobody's glasses stand upright
@@ -82,11 +87,15 @@ def _rectangles(
         score = float((np.minimum(away, 40) * brows / brows.mean()).mean()) * (1 - 0.3 * unusual)
         if score > best:
             best, found = score, (float(wide), float(high), float(drop))
-    return usual_front(vertices, eyes, found[:2], drop=found[2])
+    return usual_front(vertices, eyes, found[:2], drop=found[2], thickness=WIRE_M / 2)
 
 
-def _picture(portrait: Portrait, camera: Camera, front: GlassesFront) -> UInt8[np.ndarray, "rows columns 3"]:
-    """The frame's colours on the sheet: those of the middle of its breadth, which no blur mixes with the skin's."""
+def _picture(
+    portrait: Portrait, camera: Camera, front: GlassesFront, rims: bool
+) -> UInt8[np.ndarray, "rows columns 3"]:
+    """The frame's colours on the sheet: those of the middle of its breadth, which no blur mixes with the skin's.
+
+    `rims`: whether they lie where the photo's do; else the bridge's colour is all that is known."""
     left, bottom, right, top = sheet_box(front)
     step = (right - left) / PICTURE_WIDTH
     rows = round((top - bottom) / step)
@@ -105,7 +114,7 @@ def _picture(portrait: Portrait, camera: Camera, front: GlassesFront) -> UInt8[n
             after = (k + 1) % len(first)
             cv2.fillConvexPoly(core, np.stack([first[k], second[k], second[after], first[after]]), 1, shift=4)
 
-    for side in (0, 1):
+    for side in (0, 1) if rims else ():
         inset = 0.3 * (front.outer[side] - front.inner[side])
         inner, outer = front.inner[side] + inset, front.outer[side] - inset
         fill(around_lens(front.middles[side], inner), around_lens(front.middles[side], outer), front.seen[side])

@@ -124,14 +124,15 @@ def test_dark_lenses_are_told_from_clear_ones(person):
     assert frames_mask(portrait, camera, vertices)[whole[0]].mean() > 0.97  # nothing of them stays on the skin
 
 
-def test_what_cannot_be_followed_is_a_rounded_rectangle(person):
-    portrait, likeness = person
-    frames = find_frames(
-        replace(portrait, traits={"glasses": 1.0}), likeness.camera, load_body().vertices(likeness.shape)
-    )
+def test_rims_that_are_not_seen_are_wires_of_the_bridges_colour(person):
+    portrait, front, _ = wearing(person, DESIGNS["rimless"])
+    frames = find_frames(portrait, person[1].camera, load_body().vertices(person[1].shape))
     assert not frames.followed
     assert 0.020 < np.median(frames.front.outer) < 0.036
     np.testing.assert_allclose(frames.front.outer[0], frames.front.outer[1])
+    assert (frames.front.outer - frames.front.inner).max() < 0.002
+    assert abs(frames.front.bridge[:, 1:].mean() - front.bridge[:, 1:].mean()) < 0.002
+    np.testing.assert_allclose(np.median(frames.picture, (0, 1)) / 255, DESIGNS["rimless"].upper, atol=0.15)
 
 
 def test_meshes_face_outward_and_stand_before_the_head():

@@ -91,7 +91,8 @@ def main(first: int = 201, step: int = 3, without: int = 20) -> None:
         rows.append(row)
         print(f"| {name} | {row[0]:.2f} | {row[1]:.2f} | {row[2]:+.1f} | {row[3]:.0f} |", flush=True)
     table, thick = np.array(rows), np.array([name in THICK for name in DESIGNS])
-    for title, chosen in (("median, broad rims", thick), ("median, thin or half rims", ~thick)):
+    rims = np.array([not design.rimless for design in DESIGNS.values()])  # without rims there is no outline
+    for title, chosen in (("median, broad rims", thick), ("median, thin or half rims", ~thick & rims)):
         some = table[chosen]
         bridge = np.nanmedian(np.abs(some[:, 2]))
         print(f"| {title} | | {np.median(some[:, 1]):.2f} | {bridge:.1f} | {np.median(some[:, 3]):.0f} |")
