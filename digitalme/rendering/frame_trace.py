@@ -295,7 +295,18 @@ def _score(
     """The bands' clearness; hair and brows are all bands, but frames may lie on them."""
     clear = _bands(rays[..., :3], dark, most)
     free = 1 - 0.6 * rays[..., 3, None]
-    return np.where(clear > 0, clear * free, clear)
+    clear = np.where(clear > 0, clear * free, clear)
+    return clear + _darkness(rays[..., 0], most) if dark else clear
+
+
+def _darkness(light: Float[np.ndarray, "angles radii"], most: int) -> Float[np.ndarray, "angles radii breadths"]:
+    """What bands gain whose outer edge leaves no dark glass outside, and takes in nothing that is not dark."""
+    glass = np.median(light[:, OFFSETS < -0.008])
+    skin = np.median(light[_sector(200, 340)][:, OFFSETS > 0.008])
+    dark = np.clip(((glass + skin) / 2 - light) / max((skin - glass) / 4, 2.0), -1, 1)
+    covered = np.concatenate([np.zeros((len(light), 1)), dark.cumsum(1)], 1)
+    end = np.minimum(np.arange(len(OFFSETS))[:, None] + BREADTHS[:most], len(OFFSETS))
+    return REGION * (covered[:, end] - covered.max(1)[:, None, None])
 
 
 def _mean_score(
