@@ -12,7 +12,7 @@ from digitalme.imaging.drawing import adjust, smoothstep, to_rgba
 
 
 def hair_palette(portrait: Portrait) -> Float[np.ndarray, "3 3"]:
-    """Shade, body and shine of the hair (sRGB 0..1): medians of its darkest, middle and brightest fifth."""
+    """Shade, body and shine of the hair (sRGB 0..1): of its darkest, middle and brightest fifth."""
     face = float(np.linalg.norm(portrait.landmarks[FOREHEAD_TOP, :2] - portrait.landmarks[CHIN, :2]))
     for rim in (0.015, 0.0):  # at its edge hair is mixed with skin and wall
         reach = 2 * max(2, round(rim * face)) + 1
@@ -25,7 +25,10 @@ def hair_palette(portrait: Portrait) -> Float[np.ndarray, "3 3"]:
     order = pixels[np.argsort(pixels.mean(1))]
     n = len(order)
     fifths = (order[: n // 5], order[2 * n // 5 : 3 * n // 5], order[4 * n // 5 :])
-    return np.stack([np.median(fifth, 0) for fifth in fifths])
+    tones = np.stack([np.median(fifth, 0) for fifth in fifths])
+    # the darkest of white hair, like the brightest of black, has skin in it: of the body's hue, most of it
+    alike = tones[1] * tones.mean(1, keepdims=True) / tones[1].mean()
+    return np.clip(0.3 * tones + 0.7 * alike, 0, 1)
 
 
 def palette_of(color: tuple[float, float, float] | np.ndarray) -> Float[np.ndarray, "3 3"]:

@@ -47,7 +47,7 @@ _DEEP = 0.015
 """An ear that lies deeper under the shell, metres, is covered: it would be seen through a tunnel."""
 _SAMPLE = (32, 72)
 """Rows and columns of the shell's texture from which curls are learnt."""
-_ROOT, _ROOTED = 0.0015, (0.002, 0.016)
+_ROOT, _ROOTED = 0.0015, (0.002, 0.024)
 """Thickness at the hair's edge, and the distances from it, metres, where the shell lies that low and is free of it."""
 _ROUNDS, _COARSE = 3, 192
 """Times that the edge is looked for, and columns of the sheet in which it is."""
