@@ -44,15 +44,15 @@ AT_REST = 3
 # ---- pictures ----
 
 
-def usual_weights(random: np.random.Generator) -> dict[str, float]:
-    """Actions as in a talk: the mouth between two visemes, and now and then a few actions more."""
+def talking(random: np.random.Generator, chances: dict[str, float]) -> dict[str, float]:
+    """Actions as in a talk: the mouth between two visemes, and now and then a few actions more, by their chances."""
     share, size = random.uniform(), float(random.uniform(0.3, 1.5))
     weights: dict[str, float] = {}
     for number, part in zip(random.choice(len(VISEMES), 2), (share, 1 - share), strict=True):
         for name, weight in arkit_weights(VISEMES[number]).items():
             weights[name] = min(1.0, weights.get(name, 0.0) + size * part * weight)
     known = load_body().names("action")
-    for stem, chance in RECIPE["actions"].items():
+    for stem, chance in chances.items():
         if random.random() < chance:
             weight = float(random.uniform())
             for name in {stem, f"{stem}Left", f"{stem}Right"} & set(known):
@@ -97,7 +97,7 @@ def draw(folder: Path, first: int, people: int, pictures: int) -> None:
         camera = portrait_camera(avatar, width=256, height=256, span=float(random.uniform(0.26, 0.34)))
         lighting, ground = lamps(camera, random), tuple(int(level) for level in random.integers(0, 256, 3))
         for i in range(pictures):
-            weights = {} if i < AT_REST else usual_weights(random) if i % 3 else random_weights(random)
+            weights = {} if i < AT_REST else talking(random, RECIPE["actions"]) if i % 3 else random_weights(random)
             angles = np.clip(random.normal(0, (0.13, 0.2, 0.08)), -0.5, 0.5)
             background = ground if number % 2 else None
             picture = studio.picture(camera, weights, tuple(angles), background, lighting=lighting)
@@ -151,11 +151,12 @@ class Sightings:
         self.rows = {number: rows for number, rows in self.rows.items() if len(rows) > AT_REST + 2}
         self.learnt = [number for number in self.rows if number % 10 != 9]
         self.kept = [number for number in self.rows if number % 10 == 9]
-        self.swap = [self.names.index(_other_side(name)) for name in self.names]
+        self.swap = [self.names.index(other_side(name)) for name in self.names]
         print(f"{len(self.person)} pictures of {len(self.rows)} people", flush=True)
 
 
-def _other_side(name: str) -> str:
+def other_side(name: str) -> str:
+    """The action of the face's other half."""
     for one, other in (("Left", "Right"), ("Right", "Left")):
         if name.endswith(one):
             return name[: -len(one)] + other
@@ -171,12 +172,12 @@ class Lens:
     """One person's camera: its light, colours, sharpness and compression; how the crop sits changes from picture to
     picture."""
 
-    def __init__(self, random: np.random.Generator) -> None:
-        self.random, self.mirrored = random, random.random() < 0.5
+    def __init__(self, random: np.random.Generator, size: tuple[int, int] = FACE_SIZE) -> None:
+        self.random, self.size, self.mirrored = random, size, random.random() < 0.5
         gain = np.exp(random.normal(0, 0.2)) * np.exp(random.normal(0, 0.06, 3))
         levels = np.linspace(0, 1, 256) ** np.exp(random.normal(0, 0.2))
         self.curve = (255 * levels * gain[:, None] + random.uniform(0, 25)).astype(np.float32)
-        across, down = np.meshgrid(np.linspace(-1, 1, FACE_SIZE[0]), np.linspace(-1, 1, FACE_SIZE[1]))
+        across, down = np.meshgrid(*(np.linspace(-1, 1, side) for side in size))
         way = random.uniform(0, 2 * np.pi)
         self.shade = (1 + random.uniform(0, 0.4) * (np.cos(way) * across + np.sin(way) * down))[..., None]
         self.shade = self.shade.astype(np.float32)
@@ -185,17 +186,21 @@ class Lens:
         self.gray = random.random() < 0.1
 
     def seen(self, picture: np.ndarray) -> np.ndarray:
+        """The face crop as another detector would cut it out, taken by this camera."""
         random, (width, height) = self.random, FACE_SIZE
         turn = cv2.getRotationMatrix2D(
             (width / 2, height / 2), random.normal(0, 1.5), float(np.exp(random.normal(0, 0.02)))
         )
         turn[:, 2] += random.normal(0, 1.3, 2)
         x = cv2.warpAffine(picture, turn, FACE_SIZE, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        if self.mirrored:
-            x = x[:, ::-1]
+        return self.taken(x[:, ::-1] if self.mirrored else x)
+
+    def taken(self, picture: np.ndarray) -> np.ndarray:
+        """The picture, of this lens's size, as the camera takes it."""
+        random, x = self.random, picture
         if self.small < 1:
             x = cv2.resize(x, None, fx=self.small, fy=self.small, interpolation=cv2.INTER_AREA)
-            x = cv2.resize(x, FACE_SIZE, interpolation=cv2.INTER_LINEAR)
+            x = cv2.resize(x, self.size, interpolation=cv2.INTER_LINEAR)
         y = np.stack([cv2.LUT(np.ascontiguousarray(x[..., k]), self.curve[k]) for k in range(3)], 2) * self.shade
         if self.gray:
             y = np.repeat(y.mean(2, keepdims=True), 3, 2)

@@ -5,7 +5,8 @@ problem in the 52 actions and the six numbers of the pose, started from the pict
 actions as the detector sees them (assets/seen_actions.npz, by tools/make_seen_actions.py), not as the mesh moves: a
 detector shuts its eyes less than a face does. What the face reader tells from the picture itself
 (digitalme.imaging.face_reader) joins in, each action as far as the reader is to be trusted. A second pass lays the
-skin of the picture at rest onto every other one (digitalme.geometry.skin_motion).
+skin of the picture at rest onto every other one (digitalme.geometry.skin_motion), and the lip reader compares the two
+mouths (digitalme.imaging.lip_reader).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from digitalme.body.landmarks import pose_terms
 from digitalme.geometry.fit import EYE_SPAN, fit_identity, linear_head
 from digitalme.geometry.skin_motion import SHARPNESS, Place, Skin, SkinSight
 from digitalme.imaging.face_tracking import crop_from_picture
+from digitalme.imaging.lip_reader import lip_reader
 from digitalme.paths import asset
 from digitalme.spaces import CAMERA_FROM_WORLD_FRONT, euler_from_rotation
 
@@ -37,6 +39,8 @@ EYES, GAP = (33, 263), (13, 14)
 """Landmarks: outer corners of the eyes; middles of the lips' inner rims."""
 SHORTLY = 8
 """Pictures within which lips that are shut for a consonant part again."""
+LIPS, SAID_BETTER = 8.0, ("jaw",)
+"""How much the lip reader counts beside the skin; what landmarks tell better than it."""
 LOW, LOW_PUCKER = 5, 18
 """Where an action rests, in percent of the pictures in which its neighbours do least. Lips that are pressed or
 stretched look less puckered than at rest."""
@@ -147,10 +151,18 @@ class FaceSolver:
         read: Float[np.ndarray, "actions"],
         precision: Float[np.ndarray, "actions"],
         share: float,
+        lips: Callable[[Place], tuple[np.ndarray, np.ndarray]],
     ) -> None:
-        """As `solve`, with what the skin tells, counted `share` times; the skin's pose is the sight's own."""
+        """As `solve`, with what the skin tells, counted `share` times; the skin's pose is the sight's own.
+
+        `lips`: what is told of the weights by the mouth laid back with that pose, and its precision.
+        """
         for turn in range(len(SHARPNESS)):
             before = self.weights
+            if turn == len(SHARPNESS) - 1:
+                told, sure = lips(sight.place)
+                both = precision + sure
+                read, precision = (precision * read + sure * told) / np.maximum(both, 1e-12), both
             normal, pull = sight.told(before, turn)
             self._step(spots, read=read, precision=precision, skin=(share * normal, share * pull))
             sight.follow(self.weights - before)
@@ -245,6 +257,8 @@ FAINT = ("mouthPucker", "browInnerUp")
 
 RESTING = ("jawOpen", "eyeBlink", "mouthSmile", "mouthPucker", "mouthFunnel", "browInnerUp", "browOuterUp", "browDown")
 """Actions whose rest is looked for; that of the others is hidden in noise."""
+CHOICES, UPPER = 3, 0.2
+"""How often the picture at rest is chosen by the mouth; how much brows, lids and the head's turn count then."""
 
 
 def action_prior(
@@ -347,6 +361,14 @@ class _SkinPass:
         self.solver, self.skin, self.share = solver, skin, share
         self.spots, self.places, self.crops, self.reading = spots, places, crops, reading
         self.frames = sorted(spots)
+        self.mouth_precision, self.told_at = _lip_precision(solver.actions.names)
+
+    def lips(self, i: int, place: Place) -> tuple[np.ndarray, np.ndarray]:
+        """What the lip reader tells of picture i from the mouth, laid back with this pose; and its precision."""
+        (rest, rest_view), (mouth, view) = self.skin.resting_mouth, self.skin.mouth_seen(self.crops[i], place)
+        told = self.skin.doing.copy()
+        told[self.told_at] += lip_reader().change(rest, mouth, np.concatenate([rest_view, view]))
+        return told, self.mouth_precision
 
     def solved(self, i: int, start: Float[np.ndarray, "actions"]) -> tuple[np.ndarray, np.ndarray]:
         """Weights of picture i, and the head's angles: midway between what landmarks and skin show. Skin is nearer on a
@@ -356,7 +378,8 @@ class _SkinPass:
         solver.weights = start.astype(float)
         sight = SkinSight(self.skin, self.crops[i], place)
         solver.solve_with_skin(
-            self.spots[i], sight, self.reading.weights[i], self.reading.deviation**-2.0, self.share
+            self.spots[i], sight, self.reading.weights[i], self.reading.deviation**-2.0, self.share,
+            lambda place: self.lips(i, place),
         )  # fmt: skip
         both = [np.array(euler_from_rotation(CAMERA_FROM_WORLD_FRONT.T @ at.rotation)) for at in (place, sight.place)]
         return solver.weights, (both[0] + both[1]) / 2
@@ -369,12 +392,8 @@ class _SkinPass:
         """
         solver, names = self.solver, self.solver.actions.names
         some = self.frames[:: max(1, len(self.frames) // SKIN_VIEWS)]
-        counted = np.array([not name.startswith("eyeLook") for name in names])
         sought = np.array([name.startswith(RESTING) for name in names])
-        turned = np.linalg.norm(head[self.frames] - np.median(head[self.frames], 0), axis=1)
-        apart, less = self._lips()
-        aside = dict(zip(self.frames, 3 * turned + 10 * apart + 30 * less, strict=True))
-        at = min(self.frames, key=lambda i: weights[i, counted].sum() + aside[i])
+        at = self._most_restful(some, weights, head)
         doing = weights[at].astype(float)
         for _ in range(SKIN_ROUNDS):
             self.skin.rest(self.crops[at], self.places[at], doing, self.spots[at])
@@ -389,9 +408,25 @@ class _SkinPass:
                 missed.append(error @ upright @ solver.rotation)
             solver.still = solver.still + np.median(missed, 0)
             solver.lowest = np.zeros(len(names))
-            calm = int(np.argmin(np.abs(found - low)[:, counted].sum(1) + [aside[i] for i in some]))
-            at, doing = some[calm], np.where(sought, np.clip(found[calm] - low, 0, 1), 0)
+            doing = np.where(sought, np.clip(found[some.index(at)] - low, 0, 1), 0)
         self.skin.rest(self.crops[at], self.places[at], doing, self.spots[at])
+
+    def _most_restful(self, some: list[int], weights: Float32[np.ndarray, "frames actions"], head: np.ndarray) -> int:
+        """Which of some pictures does least: first by the landmarks, then, over and over, by what the lip reader tells
+        beside the one chosen before: it sees pressed lips and small puckers."""
+        names = self.solver.actions.names
+        mouth = np.array([name.startswith(("jaw", "mouth", "tongue")) for name in names])
+        above = np.array([not name.startswith("eyeLook") for name in names]) & ~mouth
+        turned = 3 * np.linalg.norm(head[some] - np.median(head[self.frames], 0), axis=1)
+        aside, doing = weights[some][:, above].sum(1) + turned, weights[some][:, mouth].sum(1)
+        apart, less = (np.array(each)[[self.frames.index(i) for i in some]] for each in self._lips())
+        at = int(np.argmin(aside + doing + 10 * apart + 30 * less))
+        for _ in range(CHOICES):
+            i = some[at]
+            self.skin.rest(self.crops[i], self.places[i], np.zeros(len(names)), self.spots[i])
+            doing = np.array([self.lips(i, self.places[i])[0].sum() for i in some])
+            at = int(np.argmin(doing + UPPER * aside))
+        return some[at]
 
     def _lips(self) -> tuple[Float[np.ndarray, "seen"], Float[np.ndarray, "seen"]]:
         """How far the lips part in each picture with a face, beyond what is least; and how much further they part
@@ -402,6 +437,16 @@ class _SkinPass:
         about = np.lib.stride_tricks.sliding_window_view(np.pad(apart, SHORTLY), SHORTLY + 1).max(1)
         less = np.minimum(about[: len(apart)], about[SHORTLY:]) - apart
         return np.maximum(apart - np.percentile(apart, 10), 0), less
+
+
+def _lip_precision(names: Sequence[str]) -> tuple[Float[np.ndarray, "actions"], list[int]]:
+    """How far the lip reader is to be trusted, 1 / deviation^2, 0 where it tells nothing; and where its actions are."""
+    reader = lip_reader()
+    at = [names.index(name) for name in reader.names]
+    precision = np.zeros(len(names))
+    precision[at] = LIPS * np.maximum(reader.deviation, 0.02) ** -2.0
+    precision[[name.startswith(SAID_BETTER) for name in names]] = 0
+    return precision, at
 
 
 def _resting_weights(names: Sequence[str], found: Float[np.ndarray, "frames actions"]) -> Float[np.ndarray, "actions"]:

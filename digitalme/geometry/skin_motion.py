@@ -22,6 +22,7 @@ from digitalme.body.actions import settled_actions
 from digitalme.body.model import load_body
 from digitalme.body.mouth import settle_mouth
 from digitalme.geometry.fit import laid_onto_seen
+from digitalme.imaging import lip_reader
 from digitalme.imaging.face_tracking import FACE_SIZE
 
 MOST = 3000
@@ -71,6 +72,12 @@ class Skin:
         """Which spots are compared."""
         self.shades: list[tuple[np.ndarray, np.ndarray]] = []
         """The resting picture less its surroundings', (144, 128), and its contrast, for each round's blur."""
+        self.mouth = np.zeros((0, 3))
+        """Spots of the resting mouth's picture, head frame."""
+        self.resting_mouth = np.zeros((*lip_reader.SIZE[::-1],), np.uint8), np.zeros(2)
+        """As `mouth_seen`."""
+        self.doing = np.zeros(len(names))
+        """What the face does in the resting picture."""
 
     def rest(
         self, picture: UInt8[np.ndarray, "144 128"], place: Place, weights: Float[np.ndarray, "actions"],
@@ -111,6 +118,15 @@ class Skin:
         edges = np.hypot(*_slopes(self.shades[1][0]))[self.at] * inner
         picked = np.sort(np.argsort(-edges, kind="stable")[:MOST])
         self.picked = picked[edges[picked] > 0]
+        self.mouth = lip_reader.mouth_spots(points[np.unique(head)], marks.landmark_points(points))
+        self.resting_mouth, self.doing = self.mouth_seen(picture, place), np.asarray(weights, float)
+
+    def mouth_seen(self, picture: UInt8[np.ndarray, "144 128"], place: Place) -> tuple[np.ndarray, np.ndarray]:
+        """The mouth laid back from this picture, and the way it is looked at, as the lip reader wants them."""
+        width, height = lip_reader.SIZE
+        at = self.seen(self.mouth, place)[1].astype(np.float32).reshape(height, width, 2)
+        laid = cv2.remap(picture, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return laid, place.rotation[2, :2]
 
     def seen(self, points: np.ndarray, place: Place) -> tuple[np.ndarray, np.ndarray]:
         """Points in the camera frame, and in the crop."""

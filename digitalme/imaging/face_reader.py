@@ -39,7 +39,7 @@ class FaceReader:
         """What each picture of a face shows, to be compared with that of the same face at rest."""
         x = standardised(crops)
         for number, (_, _, stride) in enumerate(LAYERS):
-            x = np.maximum(_convolved(x, self.tensors[f"conv{number}.weight"], stride) + self._bias(number), 0)
+            x = np.maximum(convolved(x, self.tensors[f"conv{number}.weight"], stride) + self._bias(number), 0)
         x = np.maximum(x @ self.tensors["narrow.weight"][:, :, 0, 0].T + self.tensors["narrow.bias"], 0)
         flat = x.transpose(0, 3, 1, 2).reshape(len(x), -1)
         return flat @ self.tensors["describe.weight"].T + self.tensors["describe.bias"]
@@ -64,7 +64,7 @@ def standardised(crops: Crops) -> Float32[np.ndarray, "faces 144 128 3"]:
     return (x - x.mean((1, 2), keepdims=True)) / (x.std((1, 2), keepdims=True) + 8)
 
 
-def _convolved(x: np.ndarray, kernel: np.ndarray, stride: int) -> np.ndarray:
+def convolved(x: np.ndarray, kernel: np.ndarray, stride: int) -> np.ndarray:
     """3 x 3 convolution of (n, h, w, c) with a border of zeros; kernel (out, in, 3, 3)."""
     padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), (1, 2))[:, ::stride, ::stride]

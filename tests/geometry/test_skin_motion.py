@@ -1,6 +1,8 @@
 """Skin laid from one picture onto another tells what moved, and how the head turned; the ground truth is a mesh whose
 vertices carry random shades."""
 
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
@@ -145,3 +147,25 @@ def test_lips_shut_for_a_consonant_are_not_at_rest():
     np.testing.assert_allclose(less[30:34], 0.08)
     np.testing.assert_allclose(np.r_[less[:10], less[60:]], 0, atol=1e-12)
     assert not less[gap > 0].any()
+
+
+def test_the_lips_choose_the_picture_at_rest():
+    """Landmarks do not see that lips are pressed (picture 20) and a little puckered (40); the lip reader does."""
+    names, count = ("jawOpen", "mouthPucker", "mouthPressLeft", "browInnerUp", "eyeLookUpLeft"), 60
+    random = np.random.default_rng(4)
+    truth = random.uniform(0.1, 0.5, (count, len(names)))
+    truth[7] = [0.02, 0.0, 0.0, 0.1, 0.5]
+    truth[20], truth[40] = [0.0, 0.0, 0.4, 0.0, 0.0], [0.0, 0.3, 0.0, 0.0, 0.0]
+    blind = np.where([True, False, False, True, True], truth, 0).astype(np.float32)
+    spots = np.zeros((count, 470, 2))
+    spots[:, 33], spots[:, 263] = (-50, 0), (50, 0)
+    chosen: list[int] = []
+    face = _SkinPass.__new__(_SkinPass)
+    face.solver = SimpleNamespace(actions=SimpleNamespace(names=names))
+    face.skin = SimpleNamespace(rest=lambda crop, *_: chosen.append(crop))
+    face.frames, face.spots = list(range(count)), dict(enumerate(spots))
+    face.crops, face.places = list(range(count)), dict.fromkeys(range(count))
+    face.lips = lambda i, place: (np.where(mouth, truth[i] - truth[chosen[-1]], 0), None)
+    mouth = np.array([name.startswith(("jaw", "mouth")) for name in names])
+    assert face._most_restful(face.frames, blind, np.zeros((count, 3))) == 7
+    assert chosen[0] in (20, 40)
