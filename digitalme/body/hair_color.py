@@ -13,6 +13,8 @@ from digitalme.imaging.drawing import adjust, smoothstep, to_rgba
 
 def hair_palette(portrait: Portrait) -> Float[np.ndarray, "3 3"]:
     """Shade, body and shine of the hair (sRGB 0..1): of its darkest, middle and brightest fifth."""
+    if portrait.traits.get("hat", 0.0) > 0.5:  # most of the mask is felt
+        return palette_of(portrait.hair_color)
     face = float(np.linalg.norm(portrait.landmarks[FOREHEAD_TOP, :2] - portrait.landmarks[CHIN, :2]))
     for rim in (0.015, 0.0):  # at its edge hair is mixed with skin and wall
         reach = 2 * max(2, round(rim * face)) + 1

@@ -315,7 +315,8 @@ def hair_outside_face(portrait: Portrait) -> np.ndarray:
     height = (columns - points[168, 0]) * up[0] + (rows - points[168, 1]) * up[1]
     bare = (inner > 0) & (height < 0.05 * face)
     beside = (inner == 0) & (height < 0.05 * face) & (height > -0.6 * face)
-    if (portrait.hair * beside).sum() < 0.06 * face**2:  # too little for hair beside the face: lit ears and cheeks
+    least = 0.02 if portrait.traits.get("hat", 0.0) > 0.5 else 0.06
+    if (portrait.hair * beside).sum() < least * face**2:  # too little for hair beside the face: lit ears and cheeks
         bare = height < -0.02 * face
     else:  # long hair may fall over the cheeks
         bare &= cv2.erode(inner, step, iterations=max(1, round(0.14 * face))) > 0
@@ -415,15 +416,40 @@ def _seen_aside(
     )  # fmt: skip
 
 
-def _brim_color(portrait: Portrait) -> Float[np.ndarray, "3"]:
-    """The colour of a hat's lower half, sRGB 0..1: what goes on around the head."""
-    hat = portrait.hair > 0.5
+HAIRS_OWN = 0.15
+"""Colours (sRGB 0..1) as near to the hair's as this are hair's below a hat, unless nearly all of a hat is."""
+
+
+def _hat(portrait: Portrait, scalp: Scalp, camera: Camera) -> tuple[Float[np.ndarray, "3"], float]:
+    """The colour of a hat's lower half, sRGB 0..1, which goes on around the head; and the world height that it comes
+    down to. What of the mask is nearer to the hair's colour is hair below it."""
+    masked = portrait.hair > 0.5
     points = portrait.landmarks[:, :2]
     axis = points[10] - points[152]
-    rows, columns = np.nonzero(hat)
+    rows, columns = np.nonzero(masked)
     up = (columns - points[10, 0]) * axis[0] + (rows - points[10, 1]) * axis[1]
-    low = up < np.median(up)
-    return np.median(portrait.image[rows[low], columns[low]], 0) / 255
+    colors = portrait.image[rows, columns] / 255
+    other = np.linalg.norm(colors - portrait.hair_color, axis=1) > HAIRS_OWN
+    other = other if other.mean() > 0.2 else np.full(len(up), True)
+    brim = np.median(colors[other & (up < np.median(up[other]))], 0)
+    felt = np.linalg.norm(colors - brim, axis=1) < np.linalg.norm(colors - portrait.hair_color, axis=1)
+    center = camera.project(scalp.center)
+    lowest = np.percentile(center[1] - rows[felt], 3) if felt.any() else 0.0
+    return brim, float(scalp.center[1] + lowest * center[2] / camera.focal_px)
+
+
+def _ears_free(portrait: Portrait) -> bool:
+    """Whether no hair hangs beside the middle of the cheeks' edges, where ears are."""
+    ends = portrait.landmarks[[234, 454], :2]
+    places = ends + 0.06 * (ends - ends[::-1])
+    x, y = np.clip(places.T, 0, np.array(portrait.hair.shape[::-1])[:, None] - 1).astype(int)
+    return bool(portrait.hair[y, x].mean() < 0.3)
+
+
+def _ear_height(portrait: Portrait, scalp: Scalp, camera: Camera) -> float:
+    """World height of the middle of the ears, by the face's landmarks before them."""
+    center = camera.project(scalp.center)
+    return float(scalp.center[1] + (center[1] - portrait.landmarks[[234, 454], 1].mean()) * center[2] / camera.focal_px)
 
 
 class _Sheet:
@@ -523,6 +549,14 @@ def _slanted(sheet: _Sheet) -> Float[np.ndarray, "h w"]:
     )  # fmt: skip
 
 
+def _behind_ears(portrait: Portrait, sheet: _Sheet) -> Float[np.ndarray, "h w"] | float:
+    """What is left of the shell below a hat: hair that comes out below it beside the jaw hangs down behind free ears."""
+    if portrait.traits.get("hat", 0.0) < 0.5 or not _ears_free(portrait):
+        return 1.0
+    low = sheet.points[..., 1] < _ear_height(portrait, sheet.shell.scalp, sheet.camera)
+    return 1 - low * smoothstep(np.radians(100), np.radians(90), np.abs(sheet.side))
+
+
 def paint_shell(
     portrait: Portrait,
     camera: Camera,
@@ -560,7 +594,7 @@ def paint_shell(
         own_share = (np.clip(sheet.blur(seen, 6) * 1.3 - 0.15, 0, 1) * seen)[..., None] * (1 - mix)
         picture = picture * (1 - own_share) + sides.color * own_share
     picture = picture + (picture[:, ::-1] - picture) * _slanted(sheet)[..., None]
-    alpha = _alpha(sheet, lowest, noise, open_, sides)
+    alpha = _alpha(sheet, lowest, noise, open_, sides) * _behind_ears(portrait, sheet)
     rgba = np.concatenate([np.clip(picture * (1 - enlarged(shade)[..., None] * (1 - mix)), 0, 1), alpha[..., None]], -1)
     return np.round(rgba * 255).astype(np.uint8)
 
@@ -589,10 +623,14 @@ def _unseen(
         mirrored += (sheet.look_up(color, folded) * share).astype(np.float32)
         mirrored_known += (sheet.look_up(there, folded)[..., 0] * share[..., 0]).astype(np.float32)
     hat = portrait.traits.get("hat", 0.0) > 0.5
-    palette = np.repeat(_brim_color(portrait)[None], 3, 0) if hat else hair_palette(portrait)
-    contrast = 0.08 if hat else 0.75  # felt has no strands
-    tones = palette * np.array([[0.92], [1.0], [0.97]])
-    drawn, noise = strands(sheet.width, sheet.height, tones, wave=4, contrast=contrast)
+    palette, tones, size = hair_palette(portrait), np.array([[0.92], [1.0], [0.97]]), (sheet.width, sheet.height)
+    drawn, noise = strands(*size, palette * tones, wave=4, contrast=0.75)
+    base = np.broadcast_to(palette[1], drawn.shape)
+    if hat:  # down to its lower edge
+        felt, edge = _hat(portrait, shell.scalp, sheet.camera)
+        worn = smoothstep(-0.003, 0.003, sheet.points[..., 1] - edge)[..., None]
+        plain, _ = strands(*size, np.repeat(felt[None], 3, 0) * tones, wave=4, contrast=0.08)  # felt has no strands
+        drawn, base = drawn + (plain - drawn) * worn, base + (felt - base) * worn
 
     # fine structure: the photo's where it can be mirrored, drawn strands elsewhere, or curls like those in front
     trust = blur(mirrored_known, 4)[..., None]
@@ -614,7 +652,7 @@ def _unseen(
     near = blur(photo * weight[..., None], 110) / (widely + 1e-6)
     near += (blur(photo * weight[..., None], 45) / (seen + 1e-6) - near) * np.clip(seen * 4, 0, 1)
     certain = np.clip(widely * 3, 0, 1)
-    base = palette[1] * (0.97 - 0.12 * smoothstep(40, 120, np.degrees(polar))[..., None])
+    base = base * (0.97 - 0.12 * smoothstep(40, 120, np.degrees(polar))[..., None])
     follow = 0.2 if hat else 0.75  # a badge in front says nothing of the back
     fine = fine * (0.3 if hat else 1.0)
     # darker toward its lower end, which is the nape's where the photo's lowest hair is at the temples
@@ -694,7 +732,7 @@ def fit_shell(
         aside = None
         if others:
             aside = _seen_aside(others, sheet.points, sheet.direction, sheet.look_up(own[0]), sheet.known(own[1]))
-        edge = _alpha(sheet, lowest, _noise(sheet.width, sheet.height), own[2], aside)
+        edge = _alpha(sheet, lowest, _noise(sheet.width, sheet.height), own[2], aside) * _behind_ears(portrait, sheet)
         shell = replace(shell, thickness=_rooted(shell, thickness, edge))
     shell = replace(shell, pipe=fit_pipe(scalp, shell.thickness, hair, camera, drop))
     return replace(shell, texture=paint_shell(portrait, camera, shell, lowest, own, others))

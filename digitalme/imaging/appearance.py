@@ -28,18 +28,25 @@ def colors(
     hair: Float32[np.ndarray, "h w"],
     landmarks: Float32[np.ndarray, "478 3"],
     face: FaceFrame,
+    below_hat: bool = False,
 ) -> dict[str, Rgb]:
-    """skin_color, hair_color, iris_color, lip_color and brow_color, sRGB 0..1."""
+    """skin_color, hair_color, iris_color, lip_color and brow_color, sRGB 0..1.
+
+    `below_hat`: the hair is what a hat leaves free. Much of it lies in shade: its lit half tells the colour.
+    """
     light = image.astype(np.float32).mean(2)
     low, high = np.percentile(light[seed], [60, 88])  # lit skin: neither shadow nor shine
     skin = image[seed & (light >= low) & (light <= high)].mean(0) / 255
     skin_color = (float(skin[0]), float(skin[1]), float(skin[2]))
     brow = face.polygon(marks.BROW_RIGHT, 0.01) | face.polygon(marks.BROW_LEFT, 0.01)
     brow_color = _median(image, brow & (light < 0.75 * np.median(light[seed])), DARK)
+    strands = eroded(hair > 0.9, 0.007 * face.height_px)
+    if below_hat and strands.any():
+        strands &= light > np.median(light[strands])
     lips = face.polygon(marks.LIPS_OUTER, -0.005) & ~face.polygon(marks.LIPS_INNER, 0.01)
     return {
         "skin_color": skin_color,
-        "hair_color": _median(image, eroded(hair > 0.9, 0.007 * face.height_px), brow_color, 100),
+        "hair_color": _median(image, strands, brow_color, 100),
         "iris_color": _iris_color(image, landmarks, face),
         "lip_color": _median(image, lips, (skin_color[0] * 0.9, skin_color[1] * 0.7, skin_color[2] * 0.7)),
         "brow_color": brow_color,
@@ -70,6 +77,16 @@ def blur(image: UInt8[np.ndarray, "h w 3"], face: FaceFrame) -> float:
     scale = 150 / face.height_px
     crop = cv2.resize(image[y0:y1, x0:x1], None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     return float(cv2.Laplacian(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), cv2.CV_32F).var())
+
+
+def hat_score(image: UInt8[np.ndarray, "h w 3"], hair: Bool[np.ndarray, "h w"], face: FaceFrame) -> float:
+    """0..1: hair has one colour in light and shade; a hat's badge, band and crown differ by more."""
+    above = hair & (face.up > 0.55)
+    if above.sum() < 0.02 * face.height_px**2:
+        return 0.0
+    lightness = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)[..., 0]
+    even = cv2.GaussianBlur(lightness, (0, 0), max(0.01 * face.height_px, 0.3))
+    return float(np.clip((even[above].std() - 23) / 8, 0, 1))
 
 
 def beard_score(image: UInt8[np.ndarray, "h w 3"], face: FaceFrame) -> float:
@@ -108,13 +125,8 @@ def traits(
 
     on_head = (hair > 0.5) & (face.up > -0.5) & ((face.up > 0.5) | ((face.up < 0.35) & ~face.polygon(marks.OVAL)))
     area = float(on_head.sum() / face.height_px**2)
-    # hair has one colour in light and shade; a hat's badge, band and crown differ by more
-    above = (hair > 0.5) & (face.up > 0.55)
-    lightness = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)[..., 0]
-    even = cv2.GaussianBlur(lightness, (0, 0), max(0.01 * face.height_px, 0.3))
-    spread = float(even[above].std()) if above.sum() > 0.02 * face.height_px**2 else 0.0
     return {
-        "hat": float(np.clip((spread - 23) / 8, 0, 1)),
+        "hat": hat_score(image, hair > 0.5, face),
         "glasses": float(np.clip((edge - 0.40) / 0.3, 0, 1)),
         "beard": beard_score(image, face),
         "bald": float(np.clip((0.07 - area) / 0.04, 0, 1)),

@@ -15,6 +15,8 @@ Mask = Bool[np.ndarray, "h w"]
 HANGS_INWARD = 0.35
 """Hair over the cheeks comes nearer to the chin by this share of what it comes down."""
 ROUNDS = 3
+HAT_LEAVES = 0.012
+"""Less hair below a hat than this share of the squared face height is none."""
 PLAIN = 3.2
 """Mahalanobis distance from the colours of the face's middle within which its edge is skin as well."""
 
@@ -130,6 +132,35 @@ def hair_mask(image: Image, person: Mask, skin_away: Float32[np.ndarray, "h w"],
             return grown
         hair = grown
     return hair
+
+
+def hair_below_hat(
+    image: Image, person: Mask, hat: Mask, skin_away: Float32[np.ndarray, "h w"], face: FaceFrame
+) -> Mask:
+    """Hair that a hat leaves free, between its lower edge and the jaw: beside the face, unlike skin and unlike the hat.
+
+    `hat`: what lies above the face, as `hair_mask` finds it. All False where there is next to nothing.
+    """
+    lab = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
+    region = person & ~hat & ~face.polygon(marks.OVAL, -0.03) & (face.side < 0.8)
+    region &= (face.up > -0.42) & (face.up < 0.55)
+    brim = eroded(hat, 0.01 * face.height_px) & (face.up < 0.7)
+    nothing = np.zeros_like(person)
+    if brim.sum() < 50:
+        return nothing
+    odd = region & (skin_away > 3) & (skin_distance(lab, brim) > 3)
+    odd = cv2.morphologyEx(odd.astype(np.uint8), cv2.MORPH_OPEN, disc(max(1, round(0.012 * face.height_px)))) > 0
+    odd &= dilated(face.polygon(marks.OVAL), 0.2 * face.height_px)
+    if odd.sum() < HAT_LEAVES * face.height_px**2:
+        return nothing
+    near = odd & (np.linalg.norm(lab - np.median(lab[odd], 0), axis=2) < 30)
+    alike = region & (skin_distance(lab, near) < np.minimum(0.8 * skin_away, 3))
+    alike = cv2.morphologyEx((alike | near).astype(np.uint8), cv2.MORPH_OPEN, disc(1))
+    _, parts = cv2.connectedComponents(alike)
+    touching = np.unique(parts[near])
+    found = np.isin(parts, touching[touching > 0])
+    found = cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_CLOSE, disc(max(1, round(0.01 * face.height_px)))) > 0
+    return found & region if found.sum() > HAT_LEAVES * face.height_px**2 else nothing
 
 
 def _grown_by_color(image, hair, person, skin_away, face) -> Mask:

@@ -25,7 +25,15 @@ from digitalme.imaging.face_detection import (
     unsure_faces,
 )
 from digitalme.imaging.jaw import onto_jaw
-from digitalme.imaging.masks import FaceFrame, hair_mask, person_mask, plain_seed, skin_distance, skin_seed
+from digitalme.imaging.masks import (
+    FaceFrame,
+    hair_below_hat,
+    hair_mask,
+    person_mask,
+    plain_seed,
+    skin_distance,
+    skin_seed,
+)
 from digitalme.imaging.matting import guided_filter, person_matte, smoothstep
 
 MASK_FACE_PX = 220
@@ -75,7 +83,7 @@ def portrait_of(
     progress(2, 4)
 
     face = FaceFrame.of(landmarks, image.shape)
-    person, hair, skin, seed = _masks(image, landmarks, face)
+    person, hair, skin, seed, of_head = _masks(image, landmarks, face)
     progress(3, 4)
     longest = max(original.shape[:2])
     focal = focal_px or 1.6 * longest
@@ -95,7 +103,7 @@ def portrait_of(
         skin=skin,
         focal_px=lens,
         original_from_image=to_original.astype(np.float32),
-        **appearance.colors(image, seed, hair, landmarks, face),
+        **appearance.colors(image, seed, np.minimum(hair, of_head), landmarks, face, below_hat=traits["hat"] > 0.5),
         quality=quality,
         traits=traits,
         warnings=_warnings(quality, landmarks, traits),
@@ -168,7 +176,7 @@ def _segmentation(image: np.ndarray, face: FaceFrame) -> np.ndarray:
 
 
 def _masks(image: np.ndarray, landmarks: np.ndarray, face: FaceFrame) -> tuple[np.ndarray, ...]:
-    """Person, hair and skin as soft masks, and the pixels that are surely skin."""
+    """Person, hair (and hat) and skin as soft masks, the pixels that are surely skin, and the hair without a hat."""
     scale = min(1.0, MASK_FACE_PX / face.height_px)
     height, width = image.shape[:2]
     small = image if scale == 1 else cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
@@ -178,6 +186,10 @@ def _masks(image: np.ndarray, landmarks: np.ndarray, face: FaceFrame) -> tuple[n
     seed = plain_seed(lab, skin_seed(small_face), small_face)
     away = skin_distance(lab, seed)
     hair = hair_mask(small, person, away, seed, small_face)
+    of_head = hair
+    if appearance.hat_score(small, hair, small_face) > 0.5:
+        of_head = hair_below_hat(small, person, hair, away, small_face)
+        hair = hair | of_head
 
     def enlarged(mask: np.ndarray) -> np.ndarray:
         return cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
@@ -194,7 +206,7 @@ def _masks(image: np.ndarray, landmarks: np.ndarray, face: FaceFrame) -> tuple[n
     inside = face.polygon(marks.OVAL, -0.04) & (face.up < 0.3)  # skin even where light or a beard change its colour
     skin = np.maximum(smoothstep(5.0, 3.5, enlarged(away)), inside * smoothstep(9, 6, enlarged(away)))
     skin = skin * (matte - soft_hair) * ~features
-    return matte, soft_hair, skin.astype(np.float32), enlarged(seed) > 0.5
+    return matte, soft_hair, skin.astype(np.float32), enlarged(seed) > 0.5, enlarged(of_head)
 
 
 def _warnings(quality: dict[str, float], landmarks: np.ndarray, traits: dict[str, float]) -> tuple[str, ...]:
@@ -219,5 +231,7 @@ def _warnings(quality: dict[str, float], landmarks: np.ndarray, traits: dict[str
     if mouth > 0.15:
         said.append("the mouth is wide open; a closed mouth gives a better likeness")
     if traits["hat"] > 0.5:
-        said.append("there seems to be a hat: the avatar wears its picture in place of hair")
+        said.append(
+            "there seems to be a hat: the avatar wears its picture, and hair below it where the photo shows any"
+        )
     return tuple(said)

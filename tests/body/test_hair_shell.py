@@ -151,6 +151,56 @@ def test_a_hats_back_is_plain_in_its_brims_colour(long_haired):
     assert spread[1.0].std(0).max() < 0.5 * spread[0.0].std(0).max()
 
 
+FELT, GREY = (22, 20, 25), (152, 146, 140)
+
+
+def in_a_hat(portrait):
+    """The person with felt down to the eyes' level, and grey hair below it."""
+    rows = np.indices(portrait.hair.shape)[0]
+    image = portrait.image.copy()
+    image[portrait.hair > 0.5] = GREY
+    image[(portrait.person > 0.5) & (rows < portrait.landmarks[[33, 263], 1].mean())] = FELT
+    return replace(portrait, image=image, hair_color=tuple(np.array(GREY) / 255), traits=portrait.traits | {"hat": 1.0})
+
+
+def test_below_a_hat_hair_goes_on_around_the_head(long_haired):
+    portrait, likeness, bare = long_haired
+    shell = fit_shell(in_a_hat(portrait), likeness.camera, bare.scalp)
+    h, w = shell.texture.shape[:2]
+    back = shell.texture[:, w // 2 - 8 : w // 2 + 8].mean(1)
+    height = shell.points(np.full(h, np.pi), (np.arange(h) + 0.5) / h)[:, 1]
+    eyes = portrait.landmarks[[33, 263], 1].mean()
+    center = likeness.camera.project(bare.scalp.center)
+    edge = bare.scalp.center[1] + (center[1] - eyes) * center[2] / likeness.camera.focal_px
+    shown = back[:, 3] > 200
+    above, below = (back[shown & (side * (height - edge) > 0.02)][:, :3] for side in (1, -1))
+    assert min(len(above), len(below)) > 20
+    assert np.abs(np.median(above, 0) - FELT).max() < 25
+    assert np.abs(np.median(below, 0) - GREY).max() < 45
+
+
+def test_below_a_hat_no_hair_hangs_before_free_ears(long_haired):
+    portrait, likeness, bare = long_haired
+    worn = in_a_hat(portrait)
+    ears = portrait.landmarks[[234, 454], 1].mean()
+    rows = np.indices(portrait.hair.shape)[0]
+    free = replace(worn, hair=np.where(np.abs(rows - ears) < 25, 0, worn.hair).astype(np.float32))
+    before = []
+    for seen in (worn, free):
+        shell = fit_shell(seen, likeness.camera, bare.scalp)
+        h, w = shell.texture.shape[:2]
+        azimuth, v = np.meshgrid((np.arange(w) + 0.5) / w * 2 * np.pi, (np.arange(h) + 0.5) / h)
+        center = likeness.camera.project(bare.scalp.center)
+        level = bare.scalp.center[1] + (center[1] - ears) * center[2] / likeness.camera.focal_px
+        low = shell.points(azimuth, v)[..., 1] < level - 0.01
+        side = np.abs((azimuth + np.pi) % (2 * np.pi) - np.pi)
+        alpha = shell.texture[..., 3]
+        before.append((alpha[low & (side < np.radians(80))] > 128).mean())
+        assert (alpha[low & (side > np.radians(150))] > 128).mean() > 0.3
+    assert before[0] > 0.1
+    assert before[1] < 0.02
+
+
 def test_hair_grows_out_of_the_forehead_s_skin(monkeypatch):
     """In front, the edge of short hair lies on the skull; the control, without rooting, stands off it."""
     portrait, likeness = synthetic_person({"gender+": 0.5}, style="short")
