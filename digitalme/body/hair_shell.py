@@ -550,7 +550,7 @@ def _slanted(sheet: _Sheet) -> Float[np.ndarray, "h w"]:
 
 
 def _behind_ears(portrait: Portrait, sheet: _Sheet) -> Float[np.ndarray, "h w"] | float:
-    """What is left of the shell below a hat: hair that comes out below it beside the jaw hangs down behind free ears."""
+    """What is left of the shell below a hat: hair that comes out beside the jaw hangs down behind free ears."""
     if portrait.traits.get("hat", 0.0) < 0.5 or not _ears_free(portrait):
         return 1.0
     low = sheet.points[..., 1] < _ear_height(portrait, sheet.shell.scalp, sheet.camera)
