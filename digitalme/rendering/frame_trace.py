@@ -44,6 +44,8 @@ DARK, DARK_RIM = 0.62, 0.4
 there, where the inner edge cannot be seen."""
 NARROW = 14
 """So many of BREADTHS are tried while a shape is looked for: up to 7.5 mm."""
+ON_BOTH = 0.33
+"""So much of a wing is on either side more like the frame than like the skin, at least."""
 MISSING = 14
 """So many directions without a rim below are half-rimmed glasses: 70 degrees."""
 USUAL = (0.0265, 0.0205)
@@ -255,6 +257,8 @@ def trace_front(
         radius, breadth = _ring(0.7 * (score + region[side]) + 0.3 * other - usual - 0.8 * away - 0.5 * wider)
         clear.append(score[np.arange(ANGLES), radius, breadth])
         edges = _sharpened(seen[side], radius, breadth)
+        if dark:  # black glass in a black rim has no edge
+            edges = edges[1] - BREADTHS[breadth] * STEP_M, edges[1]
         inner.append(base + _calm(edges[0]))
         outer.append(base + _calm(edges[1]))
     clearness = np.stack(clear)
@@ -367,7 +371,9 @@ def _with_wings(
     frame, skin = (np.median(lab[part & sure], 0) for part in (within, beyond))
     if np.linalg.norm(frame - skin) < 20 or np.median((outer - inner)[:, bar]) < 0.002:
         return inner, outer
-    like = (np.linalg.norm(lab - frame, axis=-1) < 0.43 * np.linalg.norm(frame - skin)).any(0)  # a light is on one side
+    away = np.linalg.norm(lab - frame, axis=-1)
+    like = (away < 0.43 * np.linalg.norm(frame - skin)).any(0)  # a light is on one side only
+    nearer = away < np.linalg.norm(lab - skin, axis=-1)
     most, count = int(WING_M / STEP_M), len(OFFSETS)
     inward, outward = np.zeros(ANGLES), np.zeros(ANGLES)
     for k in np.flatnonzero(_sector(7, 64)):
@@ -401,7 +407,10 @@ def _with_wings(
     for first, last in zip(edges[::2], edges[1::2], strict=True):  # arms and strands of hair are narrower
         if last - first < 4:
             wing[first:last] = False
-    outward, inward = (np.median([np.roll(each, k) for k in (-1, 0, 1)], 0) * wing for each in (outward, inward))
+    outward, inward = (np.median([np.roll(ring, k) for k in (-1, 0, 1)], 0) * wing for ring in (outward, inward))
+    grown = (radii > outer.mean(0)[:, None]) & (radii < (outer.mean(0) + outward)[:, None])
+    if not grown.any() or (nearer & grown).sum((1, 2)).min() < ON_BOTH * grown.sum():
+        return inner, outer  # a temple that one side shows is no wing
     return inner + inward, outer + outward
 
 
