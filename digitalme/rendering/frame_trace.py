@@ -44,7 +44,7 @@ DARK, DARK_RIM = 0.62, 0.4
 there, where the inner edge cannot be seen."""
 NARROW = 14
 """So many of BREADTHS are tried while a shape is looked for: up to 7.5 mm."""
-ON_BOTH = 0.33
+ON_BOTH = 0.25
 """So much of a wing is on either side more like the frame than like the skin, at least."""
 MISSING = 14
 """So many directions without a rim below are half-rimmed glasses: 70 degrees."""
@@ -405,7 +405,7 @@ def _with_wings(
     wing |= np.roll(wing, 1) & np.roll(wing, -1)
     edges = np.flatnonzero(wing != np.roll(wing, 1))
     for first, last in zip(edges[::2], edges[1::2], strict=True):  # arms and strands of hair are narrower
-        if last - first < 4:
+        if last - first < 6:
             wing[first:last] = False
     outward, inward = (np.median([np.roll(ring, k) for k in (-1, 0, 1)], 0) * wing for ring in (outward, inward))
     grown = (radii > outer.mean(0)[:, None]) & (radii < (outer.mean(0) + outward)[:, None])
