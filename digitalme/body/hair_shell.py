@@ -525,12 +525,16 @@ def _alpha(
     slanted = _slanted(sheet)
     alpha = alpha + (alpha[:, ::-1] - alpha) * slanted
     alpha[-_texels(8, sheet) :] = 0
-    wide = np.concatenate([alpha] * 3, 1).astype(np.float32)
+    alpha = alpha.astype(np.float32)
+    shrink = max(1, sheet.width // 384)  # so wide a reach needs no more
+    small = cv2.resize(alpha, (sheet.width // shrink, sheet.height // shrink), interpolation=cv2.INTER_AREA)
     far, near = (
-        cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _texels(reach, sheet) + 1,) * 2) for reach in (20, 5)
+        cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * max(1, round(reach)) + 1,) * 2)
+        for reach in (_texels(20, sheet) / shrink, _texels(5, sheet))
     )
-    closed = cv2.morphologyEx(wide, cv2.MORPH_CLOSE, far)[:, sheet.width : 2 * sheet.width]
-    alpha = cv2.morphologyEx(alpha.astype(np.float32), cv2.MORPH_CLOSE, near)
+    closed = cv2.morphologyEx(np.concatenate([small] * 3, 1), cv2.MORPH_CLOSE, far)
+    closed = cv2.resize(closed[:, small.shape[1] : 2 * small.shape[1]], (sheet.width, sheet.height))
+    alpha = cv2.morphologyEx(alpha, cv2.MORPH_CLOSE, near)
     top = sheet.skull & (sheet.polar < np.radians(52))
     alpha = np.where(top, np.maximum(alpha, closed), alpha)  # no holes on the top of the head
     return _without_islands(sheet.blur(alpha, 1.5))
