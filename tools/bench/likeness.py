@@ -1,6 +1,6 @@
 """How much the exported avatars look like their photos, person by person, with the textured mean face beside it.
 
-    python tools/bench/likeness.py [photo...] [--synthetic 8] [--first 0] [--sheets FOLDER]
+    python tools/bench/likeness.py [photo...] [--synthetic 8] [--first 0] [--dress] [--sheets FOLDER]
 
 Cells are own / mean face.
 
@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from digitalme.artifacts import Avatar, Camera, Likeness, Photo, Portrait
 from digitalme.artifacts.files import write_png
+from digitalme.body.beard import beard_meshes
 from digitalme.body.character import base_avatar
 from digitalme.body.eyes import with_eyes
 from digitalme.body.hair_cards import card_meshes, paint_cap
@@ -36,14 +37,17 @@ from digitalme.errors import DigitalMeError
 from digitalme.exporters.glb import read_glb, write_glb
 from digitalme.imaging.face_detection import face_landmarks
 from digitalme.metrics.likeness import face_descriptor, has_descriptor, likeness_scores, measure_likeness
+from digitalme.rendering.frames import eye_centers
 from digitalme.rendering.studio import portrait_camera, render_avatar
 from digitalme.stages.encode_photo import EncodePhotoConfig, encode_photo
 from digitalme.stages.groom import GroomConfig, groom
 from digitalme.stages.reconstruct import ReconstructConfig, reconstruct
+from tests.glasses import DESIGNS, worn
 from tests.turns import HAIRS, IRISES, painted_skin
 
 SKINS = ((0.88, 0.70, 0.61), (0.80, 0.60, 0.50), (0.68, 0.47, 0.36), (0.50, 0.33, 0.24), (0.36, 0.23, 0.17))
 STYLES = ("short", "bob", "long")
+BEARDS = ("full", "moustache", "short", "goatee", "stubble")
 FACE_SHAPES = (
     "nose",
     "chin",
@@ -88,6 +92,19 @@ def synthetic_sitter(seed: int) -> tuple[Avatar, Camera, dict[str, float], np.nd
     return avatar, camera, {"mouthSmileLeft": smile, "mouthSmileRight": smile}, vertices
 
 
+def dressed_up(seed: int, number: int) -> np.ndarray:
+    """A synthetic person's photograph with glasses or, every other time, a beard."""
+    avatar, camera, smile, vertices = synthetic_sitter(seed)
+    if number % 2 == 0:
+        design = list(DESIGNS.values())[number // 2 % len(DESIGNS)]
+        avatar = worn(avatar, design, vertices, eye_centers(vertices), seed)
+    else:
+        color = tuple(float(part) for part in HAIRS[seed * 3 % len(HAIRS)])
+        grown, painted = beard_meshes(avatar.mesh("head"), vertices, BEARDS[number // 2 % len(BEARDS)], color, seed)
+        avatar = replace(avatar, meshes=avatar.meshes + tuple(grown), textures=avatar.textures | painted)
+    return render_avatar(avatar, camera, smile)
+
+
 def built(photo: Photo) -> tuple[Portrait, Likeness, Avatar]:
     """A photo's portrait and likeness, and its avatar as it comes out of the GLB."""
     portrait = encode_photo(photo, EncodePhotoConfig())
@@ -103,6 +120,7 @@ def main(
     /,
     synthetic: int = 8,
     first: int = 0,
+    dress: bool = False,
     sheets: Path | None = None,
 ) -> None:
     """Print the table.
@@ -111,11 +129,13 @@ def main(
         photos: Photos of people; the demo's when none is given.
         synthetic: How many synthetic people are added.
         first: The first one's seed.
+        dress: They wear glasses of the designs in tests/glasses.py and beards, in turn.
         sheets: Where to put a comparison picture of each person.
     """
     sitters = [Photo(path.read_bytes(), path.name) for path in photos or (demo_photo(),)]
     for seed in range(first, first + synthetic):
-        picture = cv2.imencode(".png", cv2.cvtColor(synthetic_photo(seed), cv2.COLOR_RGB2BGR))[1]
+        drawn = dressed_up(seed, seed - first) if dress else synthetic_photo(seed)
+        picture = cv2.imencode(".png", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))[1]
         sitters.append(Photo(picture.tobytes(), f"synthetic_{seed}.png"))
     names = ("fit_rms", "landmark_nme", "silhouette_iou", "face_psnr")
     names += tuple(f"descriptor_distance_{degrees}" for degrees in (0, 20, 30))
