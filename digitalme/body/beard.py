@@ -42,12 +42,31 @@ STYLES = {
 BEARD_STYLES = ("none", *STYLES)
 SHADE_CHROMA, SURE_DARK = 2.0, 32.0
 """Lab: hair is less colourful than skin by the first, unless it is darker by the second (ginger beards)."""
+GRAIN, GRAINIER = 4.5, 2.5
+"""Lab lightness by which a beard's hairs stand out from what is around them on the chin, and how many times more than a
+cheek's skin does: hairs with skin between, of whatever colour."""
 _SPACING = 0.0024
 """Metres between cards."""
 _CHEEKS = ((50, 101, 118, 117, 123), (280, 330, 347, 346, 352))
 _MOUSTACHE = (165, 92, 186, 57, 40, 37, 0, 267, 270, 287, 410, 322, 391, 164)
 _CHIN = (18, 83, 182, 194, 32, 208, 199, 428, 262, 418, 406, 313)
 _JAWS = ((214, 192, 138, 135, 210), (434, 416, 367, 364, 430))
+
+
+def grainy_chin(portrait: Portrait) -> bool:
+    """Whether the chin is covered with hairs that stand out one by one, be they of the skin's own hue."""
+    points = portrait.landmarks[:, :2]
+    light = cv2.cvtColor(portrait.image.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)[..., 0]
+    face = float(np.linalg.norm(points[152] - points[10]))
+    detail = np.abs(light - cv2.GaussianBlur(light, (0, 0), 0.012 * face))
+
+    def mean(*rings: tuple[int, ...]) -> float:
+        mask = np.zeros(light.shape, np.uint8)
+        for ring in rings:
+            cv2.fillConvexPoly(mask, cv2.convexHull(np.round(points[list(ring)]).astype(np.int32)), 1)
+        return float(detail[mask > 0].mean()) if mask.any() else 0.0
+
+    return mean(_CHIN) > max(GRAIN, GRAINIER * mean(*_CHEEKS))
 
 
 def beard_style(portrait: Portrait) -> tuple[str, Rgb]:

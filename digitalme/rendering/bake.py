@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Float32, Int32, UInt8
 from scipy.spatial import cKDTree
 
 from digitalme.artifacts import Camera, Portrait
+from digitalme.body.beard import grainy_chin
 from digitalme.body.character import HEAD_UV_BOX
 from digitalme.body.landmarks import (
     BROW_LEFT,
@@ -304,6 +305,9 @@ def _weights(
     below_chin = ((places - chin) @ (chin - top)) / face_height**2
     # Collar, earring, hair wisps: not skin, and outside the face proper.
     oddities = (portrait.skin < 0.5) & ~_polygon(portrait, OVAL, -0.08 * face_height)
+    if grainy_chin(portrait):  # a beard grows up to the jaw's edge
+        corners = portrait.landmarks[[61, 291], :2].mean(0)
+        oddities &= ~(_polygon(portrait, OVAL, -0.01 * face_height) & ((places - corners) @ (chin - top) > 0))
     hair = portrait.hair > 0.5
     brows, eyes = (portrait.landmarks[list(ids), :2].mean(0) for ids in ((105, 334), (33, 263)))
     middle = _polygon(portrait, OVAL, -0.12 * face_height)  # bangs lie on the forehead down to the eyes

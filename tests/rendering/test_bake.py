@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 import pytest
 
 from digitalme.artifacts import Camera, Portrait
+from digitalme.body.beard import grainy_chin
 from digitalme.body.character import HEAD_UV_BOX, base_avatar
-from digitalme.body.landmarks import landmark_points
+from digitalme.body.landmarks import OVAL, landmark_points
 from digitalme.body.model import load_body
 from digitalme.geometry.fit import FittedHead
 from digitalme.rendering.bake import bake_head, head_faces, unwrapped_head
@@ -123,6 +124,37 @@ def test_hair_above_the_brows_stays():
     near = cv2.dilate(green.astype(np.uint8), np.ones((31, 31), np.uint8)) > 0
     plain = (head.coverage > 250) & ~near
     assert np.abs(head.albedo[plain] - truth[plain]).mean() < 3
+
+
+def test_a_beard_stays_up_to_the_jaws_edge():
+    """Blue strokes over the lower face, with skin between, are in the texture up to where the jaw ends, but for its
+    last steep millimetres; those of locks along the jaw of a bare chin are not."""
+    sitting = sit(hair_at=10)
+    portrait, blue = sitting.portrait, np.array([20, 30, 200])
+    marks = portrait.landmarks[:, :2]
+    lower = np.zeros(portrait.person.shape, np.uint8)
+    cv2.fillPoly(lower, [np.round(marks[list(OVAL)]).astype(np.int32)], 1)
+    lower[: int(marks[[61, 291], 1].max()) + 12] = 0
+    strokes = (np.random.default_rng(2).random((lower.shape[0] // 4 + 1, lower.shape[1])) < 0.5).repeat(4, 0)
+    rim = (lower > 0) & (cv2.erode(lower, np.ones((25, 25), np.uint8)) == 0)
+    found = []
+    for where in (lower > 0, rim):
+        drawn = where & strokes[: lower.shape[0]]
+        image = np.where(drawn[..., None], blue, portrait.image).astype(np.uint8)
+        seen = replace(portrait, image=image, skin=np.where(drawn, 0, portrait.skin).astype(np.float32))
+        assert grainy_chin(seen) == (where is not rim)
+        head = bake_head(seen, sitting.fitted, 512)
+        vertices = load_body().vertices(SHAPE | sitting.fitted.expression)
+        mesh = next(each for each in base_avatar(SHAPE, head_albedo=head.albedo).meshes if each.name == "head")
+        shown = draw(
+            [Drawable(vertices[mesh.body_vertices], mesh.faces, uvs=mesh.uvs, texture=head.albedo)],
+            sitting.fitted.camera,
+        )
+        found.append((shown[rim].astype(float) @ [-1, 0, 1]).mean())  # bluer where it has them
+    bare, full = ((picture[rim].astype(float) @ [-1, 0, 1]).mean() for picture in (portrait.image, image))
+    kept = (np.array(found) - bare) / (full - bare)
+    assert kept[0] > 0.4
+    assert kept[1] < 0.3
 
 
 def test_unseen_part_is_the_bodys_colour(frontal):
