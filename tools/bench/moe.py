@@ -46,6 +46,9 @@ def seen_colors(avatar: Avatar, picture: np.ndarray, camera) -> np.ndarray:
     posed = Rig(avatar).pose({})
     start = np.cumsum([0, *(len(p.positions) for p in posed)])
     points = camera.project(np.concatenate([p.positions for p in posed]).astype(np.float64))
+    for mesh, first, last in zip(avatar.meshes, start, start[1:], strict=False):
+        if mesh.material.kind == "glass" and mesh.material.alpha_mode == "BLEND":
+            points[first:last, 2] = 0  # one looks through lenses
     faces = np.concatenate([mesh.faces + s for mesh, s in zip(avatar.meshes, start, strict=False)])
     owner = np.repeat(np.arange(len(avatar.meshes)), [len(mesh.faces) for mesh in avatar.meshes])
     ids, bary, _ = rasterise_ids(points, faces, camera.width, camera.height)
