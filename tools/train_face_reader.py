@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import time
 import tomllib
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -252,18 +253,24 @@ SHOWN = ("jawOpen", "eyeBlinkLeft", "mouthSmileLeft", "mouthPucker", "browInnerU
          "browDownLeft", "eyeLookOutLeft", "eyeLookUpLeft", "mouthClose")  # fmt: skip
 
 
+def folded(model: nn.Module, layers: int) -> dict[str, np.ndarray]:
+    """The network's tensors with each batch norm folded into its convolution."""
+    state = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
+    tensors = {name: array for name, array in state.items() if not name.startswith(("conv", "norm"))}
+    for number in range(layers):
+        scale = state[f"norm.{number}.weight"] / np.sqrt(state[f"norm.{number}.running_var"] + 1e-5)
+        bias = (state[f"conv.{number}.bias"] - state[f"norm.{number}.running_mean"]) * scale
+        tensors[f"conv{number}.weight"] = state[f"conv.{number}.weight"] * scale[:, None, None, None]
+        tensors[f"conv{number}.bias"] = bias + state[f"norm.{number}.bias"]
+    return tensors
+
+
 def write(model: Reader, sightings: Sightings) -> None:
     """Half floats, each batch norm folded into its convolution; and how far off it is."""
     from safetensors.numpy import save_file
 
     told, truth, _ = judged(model, sightings)
-    state = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
-    tensors = {name: array for name, array in state.items() if not name.startswith(("conv", "norm"))}
-    for number in range(len(LAYERS)):
-        scale = state[f"norm.{number}.weight"] / np.sqrt(state[f"norm.{number}.running_var"] + 1e-5)
-        bias = (state[f"conv.{number}.bias"] - state[f"norm.{number}.running_mean"]) * scale
-        tensors[f"conv{number}.weight"] = state[f"conv.{number}.weight"] * scale[:, None, None, None]
-        tensors[f"conv{number}.bias"] = bias + state[f"norm.{number}.bias"]
+    tensors = folded(model, len(LAYERS))
     tensors["deviation"] = np.sqrt(((told - truth) ** 2).mean(0))
     halves = {name: np.ascontiguousarray(array.astype(np.float16)) for name, array in tensors.items()}
     save_file(halves, asset("face_reader.safetensors"), {"names": " ".join(sightings.names)})
@@ -273,16 +280,19 @@ def write(model: Reader, sightings: Sightings) -> None:
         print(f"{name:18} {np.abs(told - truth)[:, i].mean():.3f} ({truth[:, i].mean():.3f})", flush=True)
 
 
-def train(folder: Path, minutes: float) -> None:
-    """Go on from FOLDER/state.safetensors for so many minutes, or to the recipe's last step; then write the asset."""
+def learn(
+    model: nn.Module, average: nn.Module, recipe: dict, folder: Path, minutes: float,
+    loss_at: Callable[[int], torch.Tensor], tell: Callable[[], str], every: int,
+) -> None:  # fmt: skip
+    """Go on from FOLDER/state.safetensors for so many minutes, or to the recipe's last step, and put the state back.
+
+    `loss_at`: the model's loss at a step. `average`: the model's running mean, which is what is used.
+    `tell`: how far off that is.
+    """
     from safetensors.torch import load_file, save_file
 
-    torch.manual_seed(RECIPE["seed"])
-    torch.set_num_threads(1)
-    sightings = Sightings(folder)
-    model, average = Reader(len(sightings.names)), Reader(len(sightings.names))
     average.load_state_dict(model.state_dict())
-    optimiser = torch.optim.AdamW(model.parameters(), RECIPE["rate"], weight_decay=RECIPE["decay"])
+    optimiser = torch.optim.AdamW(model.parameters(), recipe["rate"], weight_decay=recipe["decay"])
     path, step = folder / "state.safetensors", 0
     if path.exists():
         state = load_file(path)
@@ -293,36 +303,56 @@ def train(folder: Path, minutes: float) -> None:
             optimiser.state[parameter] = {
                 key: state[f"adam.{number}.{key}"] for key in ("exp_avg", "exp_avg_sq", "step")
             }
-    counts = [[w for stem, w in RECIPE["heavy"].items() if name.startswith(stem)] for name in sightings.names]
-    heavy = torch.tensor([each[0] if each else 1.0 for each in counts])
     begun, mean, first = time.perf_counter(), 0.0, step
-    while step < RECIPE["steps"] and time.perf_counter() - begun < 60 * minutes:
+    while step < recipe["steps"] and time.perf_counter() - begun < 60 * minutes:
         for group in optimiser.param_groups:
-            group["lr"] = RECIPE["rate"] * min(1, (step + 1) / 50) * 0.5 * (1 + np.cos(np.pi * step / RECIPE["steps"]))
-        pictures, place, known, truth = batch(sightings, np.random.default_rng([RECIPE["seed"], step]))
-        found = model.features(pictures)
-        rests, doing = found[: RECIPE["people_a_batch"]], found[RECIPE["people_a_batch"] :]
-        losses = nn.functional.smooth_l1_loss(model(doing, rests[place], known), truth, beta=0.3, reduction="none")
-        loss = (losses * heavy).mean()
+            group["lr"] = recipe["rate"] * min(1, (step + 1) / 50) * 0.5 * (1 + np.cos(np.pi * step / recipe["steps"]))
+        loss = loss_at(step)
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         mean += (loss.item() - mean) * max(0.02, 1 / (step - first + 1))
-        keep = min(RECIPE["averaging"], (1 + step) / (10 + step))
+        keep = min(recipe["averaging"], (1 + step) / (10 + step))
         with torch.no_grad():
             for mine, theirs in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
                 mine.copy_(keep * mine + (1 - keep) * theirs if mine.is_floating_point() else theirs)
         step += 1
-        if step % 100 == 0:
-            told, true, _ = judged(average, sightings)
-            few = " ".join(f"{np.abs(told - true)[:, sightings.names.index(name)].mean():.3f}" for name in SHOWN)
-            print(f"{step} steps, {time.process_time():.0f} CPU s, loss {mean:.4f}; held out {few}", flush=True)
+        if step % every == 0:
+            print(f"{step} steps, {time.process_time():.0f} CPU s, loss {mean:.4f}; held out {tell()}", flush=True)
     state = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     state |= {f"average.{name}": tensor for name, tensor in average.state_dict().items()}
     for number, parameter in enumerate(model.parameters()):
         state |= {f"adam.{number}.{key}": tensor for key, tensor in optimiser.state[parameter].items()}
     save_file(state | {"step": torch.tensor(float(step))}, path)
+
+
+def heavy_of(names: list[str], recipe: dict) -> torch.Tensor:
+    """How much each action counts in the loss."""
+    counts = [[w for stem, w in recipe["heavy"].items() if name.startswith(stem)] for name in names]
+    return torch.tensor([each[0] if each else 1.0 for each in counts])
+
+
+def train(folder: Path, minutes: float) -> None:
+    """Go on training for so many minutes, or to the recipe's last step; then write the asset."""
+    torch.manual_seed(RECIPE["seed"])
+    torch.set_num_threads(1)
+    sightings = Sightings(folder)
+    model, average = Reader(len(sightings.names)), Reader(len(sightings.names))
+    heavy = heavy_of(sightings.names, RECIPE)
+
+    def loss_at(step: int) -> torch.Tensor:
+        pictures, place, known, truth = batch(sightings, np.random.default_rng([RECIPE["seed"], step]))
+        found = model.features(pictures)
+        rests, doing = found[: RECIPE["people_a_batch"]], found[RECIPE["people_a_batch"] :]
+        losses = nn.functional.smooth_l1_loss(model(doing, rests[place], known), truth, beta=0.3, reduction="none")
+        return (losses * heavy).mean()
+
+    def tell() -> str:
+        told, true, _ = judged(average, sightings)
+        return " ".join(f"{np.abs(told - true)[:, sightings.names.index(name)].mean():.3f}" for name in SHOWN)
+
+    learn(model, average, RECIPE, folder, minutes, loss_at, tell, every=100)
     write(average, sightings)
 
 

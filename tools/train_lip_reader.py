@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from make_seen_actions import random_weights
 from torch import nn
-from train_face_reader import Lens, lamps, other_side, talking
+from train_face_reader import Lens, folded, heavy_of, lamps, learn, other_side, talking
 
 from digitalme.body.landmarks import landmark_points
 from digitalme.body.model import load_body
@@ -220,14 +220,9 @@ def write(model: Reader, mouths: Mouths) -> None:
     told, truth = judged(model, mouths)
     drawn = np.maximum((told * truth).sum(0) / (truth**2).sum(0), LEAST)
     told = told / drawn
-    state = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
-    tensors = {name: array for name, array in state.items() if not name.startswith(("conv", "norm"))}
-    for number in range(len(LAYERS)):
-        scale = state[f"norm.{number}.weight"] / np.sqrt(state[f"norm.{number}.running_var"] + 1e-5)
-        bias = (state[f"conv.{number}.bias"] - state[f"norm.{number}.running_mean"]) * scale
-        tensors[f"conv{number}.weight"] = state[f"conv.{number}.weight"] * scale[:, None, None, None]
-        tensors[f"conv{number}.bias"] = bias + state[f"norm.{number}.bias"]
-    tensors["tell.weight"], tensors["tell.bias"] = state["tell.weight"] / drawn[:, None], state["tell.bias"] / drawn
+    tensors = folded(model, len(LAYERS))
+    tensors["tell.weight"] = tensors["tell.weight"] / drawn[:, None]
+    tensors["tell.bias"] = tensors["tell.bias"] / drawn
     tensors["deviation"] = np.sqrt(((told - truth) ** 2).mean(0))
     halves = {name: np.ascontiguousarray(array.astype(np.float16)) for name, array in tensors.items()}
     save_file(halves, asset("lip_reader.safetensors"), {"names": " ".join(mouths.names)})
@@ -238,55 +233,24 @@ def write(model: Reader, mouths: Mouths) -> None:
 
 
 def train(folder: Path, minutes: float) -> None:
-    """Go on from FOLDER/state.safetensors for so many minutes, or to the recipe's last step; then write the asset."""
-    from safetensors.torch import load_file, save_file
-
+    """Go on training for so many minutes, or to the recipe's last step; then write the asset."""
     torch.manual_seed(RECIPE["seed"])
     torch.set_num_threads(1)
     mouths = Mouths(folder)
     model, average = Reader(len(mouths.names)), Reader(len(mouths.names))
-    average.load_state_dict(model.state_dict())
-    optimiser = torch.optim.AdamW(model.parameters(), RECIPE["rate"], weight_decay=RECIPE["decay"])
-    path, step = folder / "state.safetensors", 0
-    if path.exists():
-        state = load_file(path)
-        step = int(state["step"])
-        model.load_state_dict({name[6:]: tensor for name, tensor in state.items() if name.startswith("model.")})
-        average.load_state_dict({name[8:]: tensor for name, tensor in state.items() if name.startswith("average.")})
-        for number, parameter in enumerate(model.parameters()):
-            optimiser.state[parameter] = {
-                key: state[f"adam.{number}.{key}"] for key in ("exp_avg", "exp_avg_sq", "step")
-            }
-    counts = [[w for stem, w in RECIPE["heavy"].items() if name.startswith(stem)] for name in mouths.names]
-    heavy = torch.tensor([each[0] if each else 1.0 for each in counts])
-    begun, mean, first = time.perf_counter(), 0.0, step
-    while step < RECIPE["steps"] and time.perf_counter() - begun < 60 * minutes:
-        for group in optimiser.param_groups:
-            group["lr"] = RECIPE["rate"] * min(1, (step + 1) / 50) * 0.5 * (1 + np.cos(np.pi * step / RECIPE["steps"]))
+    heavy = heavy_of(mouths.names, RECIPE)
+
+    def loss_at(step: int) -> torch.Tensor:
         random = np.random.default_rng([RECIPE["seed"], step])
         people = random.choice(mouths.learnt, RECIPE["people_a_batch"], replace=False).tolist()
         pictures, views, truth = batch(mouths, people, RECIPE["pictures_a_person"], random)
         losses = nn.functional.smooth_l1_loss(model(pictures, views), truth, beta=0.4, reduction="none")
-        loss = (losses * heavy).mean()
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        mean += (loss.item() - mean) * max(0.02, 1 / (step - first + 1))
-        keep = min(RECIPE["averaging"], (1 + step) / (10 + step))
-        with torch.no_grad():
-            for mine, theirs in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
-                mine.copy_(keep * mine + (1 - keep) * theirs if mine.is_floating_point() else theirs)
-        step += 1
-        if step % 200 == 0:
-            told, true = judged(average, mouths, 3)
-            few = report(told, true, mouths.names)
-            print(f"{step} steps, {time.process_time():.0f} CPU s, loss {mean:.4f}; held out {few}", flush=True)
-    state = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
-    state |= {f"average.{name}": tensor for name, tensor in average.state_dict().items()}
-    for number, parameter in enumerate(model.parameters()):
-        state |= {f"adam.{number}.{key}": tensor for key, tensor in optimiser.state[parameter].items()}
-    save_file(state | {"step": torch.tensor(float(step))}, path)
+        return (losses * heavy).mean()
+
+    learn(
+        model, average, RECIPE, folder, minutes, loss_at,
+        lambda: report(*judged(average, mouths, 3), mouths.names), every=200,
+    )  # fmt: skip
     write(average, mouths)
 
 
